@@ -1,0 +1,3 @@
+//! One address from which a DBA sees and ends every session of an OceanBase cluster.
+
+pub mod wire;

@@ -1,0 +1,1 @@
+//! Clusters to run obwarden against.
