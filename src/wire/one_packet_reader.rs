@@ -92,7 +92,12 @@ mod tests {
                 n => reads.push(buf[..n].to_vec()),
             }
         }
-        let expected: Vec<Vec<u8>> = vec![vec![1, 0, 0, 0], vec![0x0e], vec![2, 0, 0, 0], vec![3, b'x']];
+        let expected: Vec<Vec<u8>> = vec![
+            vec![1, 0, 0, 0],
+            vec![0x0e],
+            vec![2, 0, 0, 0],
+            vec![3, b'x'],
+        ];
         assert_eq!(reads, expected);
     }
 }

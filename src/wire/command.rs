@@ -1,0 +1,93 @@
+//! Commands: the first byte of a client's packet, and what shape the reply to each takes.
+//!
+//! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_command_phase.html>
+
+/// A command's code; unknown ones are kept as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Command(pub u8);
+
+impl Command {
+    pub const QUIT: Self = Self(0x01);
+    pub const INIT_DB: Self = Self(0x02);
+    pub const QUERY: Self = Self(0x03);
+    pub const FIELD_LIST: Self = Self(0x04);
+    pub const STATISTICS: Self = Self(0x09);
+    pub const PROCESS_INFO: Self = Self(0x0a);
+    pub const PROCESS_KILL: Self = Self(0x0c);
+    pub const PING: Self = Self(0x0e);
+    pub const CHANGE_USER: Self = Self(0x11);
+    pub const BINLOG_DUMP: Self = Self(0x12);
+    pub const TABLE_DUMP: Self = Self(0x13);
+    pub const STMT_PREPARE: Self = Self(0x16);
+    pub const STMT_EXECUTE: Self = Self(0x17);
+    pub const STMT_SEND_LONG_DATA: Self = Self(0x18);
+    pub const STMT_CLOSE: Self = Self(0x19);
+    pub const STMT_RESET: Self = Self(0x1a);
+    pub const STMT_FETCH: Self = Self(0x1c);
+    pub const BINLOG_DUMP_GTID: Self = Self(0x1e);
+    pub const RESET_CONNECTION: Self = Self(0x1f);
+    /// MariaDB's bulk execution.
+    pub const STMT_BULK_EXECUTE: Self = Self(0xfa);
+
+    /// The shape of the reply to this command.
+    pub fn reply(self) -> ReplyShape {
+        match self {
+            Self::QUIT | Self::STMT_SEND_LONG_DATA | Self::STMT_CLOSE => ReplyShape::None,
+            Self::QUERY | Self::PROCESS_INFO => ReplyShape::Results,
+            Self::STMT_EXECUTE | Self::STMT_BULK_EXECUTE => ReplyShape::ResultsOrCursor,
+            Self::STMT_PREPARE => ReplyShape::Prepared,
+            Self::STMT_FETCH | Self::BINLOG_DUMP | Self::BINLOG_DUMP_GTID | Self::TABLE_DUMP => {
+                ReplyShape::Rows
+            }
+            Self::FIELD_LIST => ReplyShape::Definitions,
+            Self::CHANGE_USER => ReplyShape::Login,
+            _ => ReplyShape::OnePacket,
+        }
+    }
+
+    /// Whether this command names a prepared statement in its first four bytes of payload.
+    pub fn names_statement(self) -> bool {
+        matches!(
+            self,
+            Self::STMT_EXECUTE
+                | Self::STMT_BULK_EXECUTE
+                | Self::STMT_SEND_LONG_DATA
+                | Self::STMT_CLOSE
+                | Self::STMT_RESET
+                | Self::STMT_FETCH
+        )
+    }
+
+    /// Whether the server's diagnostics (warnings and errors) stay what they were after this command.
+    pub fn keeps_diagnostics(self) -> bool {
+        matches!(
+            self,
+            Self::PING
+                | Self::STATISTICS
+                | Self::STMT_SEND_LONG_DATA
+                | Self::STMT_CLOSE
+                | Self::QUIT
+        )
+    }
+}
+
+/// What a reply looks like, and so where it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyShape {
+    /// No reply at all.
+    None,
+    /// One packet, whatever it holds (OK, ERR, EOF, or a plain text).
+    OnePacket,
+    /// One or more results: OK, ERR, LOCAL INFILE request, or a result set.
+    Results,
+    /// The same, where a result set may be left on the server in a cursor.
+    ResultsOrCursor,
+    /// The reply to a prepare: a header, parameter and column definitions.
+    Prepared,
+    /// Rows until EOF or ERR.
+    Rows,
+    /// Column definitions until EOF or ERR.
+    Definitions,
+    /// An authentication exchange until OK or ERR.
+    Login,
+}
