@@ -1,0 +1,213 @@
+//! `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) WARNINGS | ERRORS`, `SELECT @@[session.]warning_count`
+//!
+//! They tell of the last statement, and so must come from the server that answered it. After a virtual
+//! statement that is the console.
+
+use std::fmt;
+
+use sqlparser::tokenizer::Token;
+
+use super::parse::{ParseError, Reader};
+
+/// How grave a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Note,
+    Warning,
+    Error,
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "Note",
+            Self::Warning => "Warning",
+            Self::Error => "Error",
+        })
+    }
+}
+
+/// One row of `SHOW WARNINGS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub level: Level,
+    pub code: u16,
+    pub text: String,
+}
+
+impl Message {
+    pub fn note(code: u16, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Note,
+            code,
+            text: text.into(),
+        }
+    }
+
+    pub fn warning(code: u16, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Warning,
+            code,
+            text: text.into(),
+        }
+    }
+}
+
+/// A question about the last statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// Errors only, or all.
+    pub errors_only: bool,
+    pub form: Form,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// The messages: at most `limit` from number `offset` on.
+    Messages { offset: usize, limit: usize },
+    /// Their number, in a column of this name.
+    Count { column: String },
+}
+
+impl Diagnostics {
+    const FORM: &'static str = "SHOW {WARNINGS | ERRORS} [LIMIT [offset,] count]";
+
+    /// Reads what follows `SHOW`, or the whole of a `SELECT`.
+    pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+        if reader.word("SELECT") {
+            let column = reader.glued();
+            reader.end(Self::FORM)?;
+            let errors_only = column.to_ascii_lowercase().ends_with("error_count");
+            return Ok(Self {
+                errors_only,
+                form: Form::Count { column },
+            });
+        }
+        let count = reader.word("COUNT");
+        if count
+            && !(reader.token(&Token::LParen)
+                && reader.token(&Token::Mul)
+                && reader.token(&Token::RParen))
+        {
+            return Err(reader.syntax(Self::FORM));
+        }
+        let errors_only = reader.word("ERRORS");
+        if !errors_only && !reader.word("WARNINGS") {
+            return Err(reader.syntax(Self::FORM));
+        }
+        let form = if count {
+            let counted = if errors_only { "error" } else { "warning" };
+            Form::Count {
+                column: format!("@@session.{counted}_count"),
+            }
+        } else {
+            Self::limit(reader)?
+        };
+        reader.end(Self::FORM)?;
+        Ok(Self { errors_only, form })
+    }
+
+    fn limit(reader: &mut Reader<'_>) -> Result<Form, ParseError> {
+        if !reader.word("LIMIT") {
+            return Ok(Form::Messages {
+                offset: 0,
+                limit: usize::MAX,
+            });
+        }
+        let numbers = (
+            reader.number(),
+            reader.token(&Token::Comma).then(|| reader.number()),
+        );
+        let (offset, limit) = match numbers {
+            (Some(limit), None) => (0, limit),
+            (Some(offset), Some(Some(limit))) => (offset, limit),
+            _ => return Err(reader.syntax(Self::FORM)),
+        };
+        let as_usize = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(Form::Messages {
+            offset: as_usize(offset),
+            limit: as_usize(limit),
+        })
+    }
+
+    /// Which of the last statement's messages are meant.
+    pub fn select<'w>(&self, messages: &'w [Message]) -> Vec<&'w Message> {
+        let (offset, limit) = match self.form {
+            Form::Messages { offset, limit } => (offset, limit),
+            Form::Count { .. } => (0, usize::MAX),
+        };
+        let meant = messages
+            .iter()
+            .filter(|message| !self.errors_only || message.level == Level::Error);
+        meant.skip(offset).take(limit).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::{Statement, parse};
+
+    #[test]
+    fn each_form_selects_its_messages() {
+        let messages = [
+            Message::note(1, "a"),
+            Warning {
+                level: Level::Error,
+                code: 2,
+                text: "b".into(),
+            },
+            Message::warning(3, "c"),
+        ];
+        for (text, codes) in [
+            ("SHOW WARNINGS", vec![1, 2, 3]),
+            ("show errors;", vec![2]),
+            ("SHOW WARNINGS LIMIT 2", vec![1, 2]),
+            ("SHOW WARNINGS LIMIT 1, 5", vec![2, 3]),
+            ("SHOW COUNT(*) WARNINGS", vec![1, 2, 3]),
+            ("SHOW COUNT(*) ERRORS", vec![2]),
+            ("SELECT @@warning_count", vec![1, 2, 3]),
+            ("select @@session.error_count", vec![2]),
+        ] {
+            let Ok(Statement::Diagnostics(diagnostics)) = parse(text) else {
+                panic!("{text}: {:?}", parse(text));
+            };
+            let selected: Vec<u16> = diagnostics
+                .select(&messages)
+                .iter()
+                .map(|m| m.code)
+                .collect();
+            assert_eq!(selected, codes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_count_is_named_as_it_was_asked_for() {
+        for (text, name) in [
+            ("SELECT @@warning_count", "@@warning_count"),
+            ("SHOW COUNT(*) WARNINGS", "@@session.warning_count"),
+        ] {
+            let Ok(Statement::Diagnostics(diagnostics)) = parse(text) else {
+                panic!("{text}")
+            };
+            assert_eq!(
+                diagnostics.form,
+                Form::Count {
+                    column: name.to_owned()
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_none_is_an_error() {
+        for text in [
+            "SHOW WARNINGS LIMIT",
+            "SHOW WARNINGS LIMIT x",
+            "SHOW WARNINGS LIMIT 1,",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! Routes a statement by its first keywords, before anything is parsed and without allocating.
+//!
+//! Whatever is not clearly the proxy's goes to the server as it came. A packet of up to
+//! [`UNDECIDED_BYTES_MAX`] is looked at whole, because a virtual statement may stand behind a `;` in it,
+//! and running the part before it would be half of what was asked.
+
+/// How many bytes of a statement are held back at most while its route is not decided.
+pub const UNDECIDED_BYTES_MAX: usize = 8 * 1024;
+
+/// Where a statement goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// To the server.
+    Backend,
+    /// To the server; and a virtual statement of the session that it names, if there is one, ends.
+    BackendKill(u32),
+    /// To the console.
+    Console,
+    /// To whichever of the two answered the last statement.
+    Diagnostics,
+    /// Nowhere: a virtual statement among others in one packet.
+    Mixed,
+}
+
+/// More bytes are needed to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Undecided;
+
+/// Decides where a statement goes that begins with `text` and, if `whole`, ends with it.
+pub fn route(text: &[u8], whole: bool) -> Result<Route, Undecided> {
+    let first = route_one(text, whole)?;
+    if !whole || memchr::memchr(b';', text).is_none() {
+        return Ok(first);
+    }
+    let mut statements = 0;
+    let mut console = first == Route::Console;
+    let mut rest = text;
+    while !rest.is_empty() {
+        if Lexemes::new(rest, true)
+            .next()?
+            .is_some_and(|lexeme| lexeme != Lexeme::Symbol(b';'))
+        {
+            statements += 1;
+            console |= route_one(rest, true)? == Route::Console;
+        }
+        rest = after_statement(rest);
+    }
+    Ok(if console && statements > 1 {
+        Route::Mixed
+    } else {
+        first
+    })
+}
+
+fn route_one(text: &[u8], whole: bool) -> Result<Route, Undecided> {
+    let mut lexemes = Lexemes::new(text, whole);
+    let first = lexemes.word()?;
+    if is(first, b"SHOW") {
+        return route_show(lexemes);
+    }
+    if is(first, b"KILL") {
+        return route_kill(lexemes);
+    }
+    if is(first, b"SELECT") {
+        return route_select(lexemes);
+    }
+    Ok(Route::Backend)
+}
+
+/// `SHOW [FULL] SERVER SESSION[S]`, `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) WARNINGS|ERRORS`.
+fn route_show(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
+    let mut word = lexemes.word()?;
+    if is(word, b"WARNINGS") || is(word, b"ERRORS") {
+        return Ok(Route::Diagnostics);
+    }
+    if is(word, b"COUNT") {
+        for symbol in *b"(*)" {
+            if lexemes.next()? != Some(Lexeme::Symbol(symbol)) {
+                return Ok(Route::Backend);
+            }
+        }
+        let word = lexemes.word()?;
+        let counts = is(word, b"WARNINGS") || is(word, b"ERRORS");
+        return Ok(if counts {
+            Route::Diagnostics
+        } else {
+            Route::Backend
+        });
+    }
+    if is(word, b"FULL") {
+        word = lexemes.word()?;
+    }
+    if !is(word, b"SERVER") {
+        return Ok(Route::Backend);
+    }
+    let word = lexemes.word()?;
+    let ours = is(word, b"SESSIONS") || is(word, b"SESSION");
+    Ok(if ours { Route::Console } else { Route::Backend })
+}
+
+/// `KILL SERVER …`, and the server's own `KILL [CONNECTION|QUERY] id`.
+fn route_kill(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
+    let mut lexeme = lexemes.next()?;
+    if let Some(Lexeme::Word(word)) = lexeme {
+        if word.eq_ignore_ascii_case(b"SERVER") {
+            return Ok(Route::Console);
+        }
+        if word.eq_ignore_ascii_case(b"QUERY") || word.eq_ignore_ascii_case(b"CONNECTION") {
+            lexeme = lexemes.next()?;
+        }
+    }
+    let id = match lexeme {
+        Some(Lexeme::Word(word) | Lexeme::Quoted(word)) => std::str::from_utf8(word)
+            .ok()
+            .and_then(|id| id.parse().ok()),
+        _ => None,
+    };
+    Ok(id.map_or(Route::Backend, Route::BackendKill))
+}
+
+/// `SELECT @@[SESSION.]WARNING_COUNT`, or `ERROR_COUNT`, and nothing more.
+fn route_select(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
+    for _ in 0..2 {
+        if lexemes.next()? != Some(Lexeme::Symbol(b'@')) {
+            return Ok(Route::Backend);
+        }
+    }
+    let mut word = lexemes.word()?;
+    if is(word, b"SESSION") {
+        if lexemes.next()? != Some(Lexeme::Symbol(b'.')) {
+            return Ok(Route::Backend);
+        }
+        word = lexemes.word()?;
+    }
+    let counts = is(word, b"WARNING_COUNT") || is(word, b"ERROR_COUNT");
+    let alone = counts && matches!(lexemes.next()?, None | Some(Lexeme::Symbol(b';')));
+    Ok(if alone {
+        Route::Diagnostics
+    } else {
+        Route::Backend
+    })
+}
+
+fn is(word: Option<&[u8]>, keyword: &[u8]) -> bool {
+    word.is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+}
+
+/// What is left of `text` behind the `;` that ends its first statement.
+fn after_statement(text: &[u8]) -> &[u8] {
+    let mut lexemes = Lexemes::new(text, true);
+    loop {
+        match lexemes.next() {
+            Ok(Some(Lexeme::Symbol(b';'))) => return lexemes.rest,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(Undecided) => return &[],
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lexeme<'a> {
+    /// Letters, digits, `_`, `$`, and bytes beyond ASCII.
+    Word(&'a [u8]),
+    /// What stands in quotes of any kind, escapes as they are.
+    Quoted(&'a [u8]),
+    Symbol(u8),
+}
+
+/// The lexemes of a statement of which the end may not be there yet.
+#[derive(Debug, Clone)]
+struct Lexemes<'a> {
+    rest: &'a [u8],
+    whole: bool,
+}
+
+impl<'a> Lexemes<'a> {
+    fn new(text: &'a [u8], whole: bool) -> Self {
+        Self { rest: text, whole }
+    }
+
+    /// The next lexeme if it is a word; nothing is said about any other.
+    fn word(&mut self) -> Result<Option<&'a [u8]>, Undecided> {
+        Ok(match self.next()? {
+            Some(Lexeme::Word(word)) => Some(word),
+            _ => None,
+        })
+    }
+
+    /// The next lexeme behind white space and comments; `None` at the statement's end.
+    fn next(&mut self) -> Result<Option<Lexeme<'a>>, Undecided> {
+        self.skip_blanks()?;
+        let Some(&first) = self.rest.first() else {
+            return if self.whole { Ok(None) } else { Err(Undecided) };
+        };
+        if is_word_byte(first) {
+            let len = self.rest.iter().position(|&byte| !is_word_byte(byte));
+            return self.cut(len.ok_or(())).map(|word| Some(Lexeme::Word(word)));
+        }
+        if matches!(first, b'\'' | b'"' | b'`') {
+            self.rest = &self.rest[1..];
+            let quoted = self.cut(end_of_quoted(self.rest, first).ok_or(()))?;
+            self.rest = self.rest.get(1..).unwrap_or_default();
+            return Ok(Some(Lexeme::Quoted(quoted)));
+        }
+        self.rest = &self.rest[1..];
+        Ok(Some(Lexeme::Symbol(first)))
+    }
+
+    /// Cuts `len` bytes off, or all that is left if it is certain that nothing follows.
+    fn cut(&mut self, len: Result<usize, ()>) -> Result<&'a [u8], Undecided> {
+        let len = match len {
+            Ok(len) => len,
+            Err(()) if self.whole => self.rest.len(),
+            Err(()) => return Err(Undecided),
+        };
+        let (head, rest) = self.rest.split_at(len);
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// Skips white space and comments. `/*! … */` is no comment but code for the server.
+    fn skip_blanks(&mut self) -> Result<(), Undecided> {
+        loop {
+            self.rest = self.rest.trim_ascii_start();
+            let end = match self.rest {
+                [b'/', b'*', b'!', ..] | [b'/', b'*', b'M', b'!', ..] => return Ok(()),
+                [b'/', b'*', text @ ..] => memchr::memmem::find(text, b"*/").map(|at| at + 4),
+                [b'#', ..] | [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', ..] => {
+                    memchr::memchr(b'\n', self.rest).map(|at| at + 1)
+                }
+                [b'-', b'-'] if self.whole => Some(2),
+                [b'-'] | [b'-', b'-'] | [b'/'] if !self.whole => return Err(Undecided),
+                _ => return Ok(()),
+            };
+            self.cut(end.ok_or(()))?;
+        }
+    }
+}
+
+fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || byte >= 0x80
+}
+
+/// Where the closing `quote` of a quoted text stands. A doubled one closes and opens again, which is the
+/// same for finding the end.
+fn end_of_quoted(text: &[u8], quote: u8) -> Option<usize> {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr2(quote, b'\\', text.get(at..)?) {
+        let here = at + found;
+        if text[here] == quote {
+            return Some(here);
+        }
+        at = if quote == b'`' { here + 1 } else { here + 2 };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_statements_go_to_the_console_however_they_are_written() {
+        for text in [
+            "SHOW SERVER SESSIONS",
+            "show server sessions;",
+            "  \n\tShow\n FULL /* all */ Server -- really\n Sessions # now",
+            "/* ApplicationName=DBeaver */ SHOW SERVER SESSIONS",
+            "/*Mine*/SHOW SERVER SESSIONS",
+            "KILL SERVER SESSION 10.0.0.1 5",
+            "kill/**/server session 10.0.0.1:2881 '5';",
+            "kill server whatever",
+            "SHOW SERVER SESSION",
+        ] {
+            assert_eq!(route(text.as_bytes(), true), Ok(Route::Console), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_goes_to_the_server() {
+        for text in [
+            "",
+            ";",
+            "SELECT 1",
+            "SHOW SERVER STATUS",
+            "SHOW SERVER",
+            "SHOW FULL PROCESSLIST",
+            "SHOW SERVER_SESSIONS",
+            "/*!50000 SHOW SERVER SESSIONS */",
+            "'SHOW SERVER SESSIONS'",
+            "EXPLAIN SHOW SERVER SESSIONS",
+            "SELECT @@version_comment",
+            "SELECT @@warning_count, 1",
+            "KILL",
+            "KILL @x",
+            "a; b",
+            "insert into t values ('x; SHOW SERVER SESSIONS')",
+            "select \"it\\\"s; kill server session 1 1\" ; select 2",
+            "--not a comment\nSHOW SERVER SESSIONS",
+        ] {
+            assert_eq!(route(text.as_bytes(), true), Ok(Route::Backend), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_virtual_statement_among_others_is_never_half_run() {
+        for text in [
+            "SELECT 1; SHOW SERVER SESSIONS",
+            "SHOW SERVER SESSIONS; SELECT 1",
+            "select ';' ;; kill server session a 1;",
+            "KILL SERVER SESSION 10.0.0.1 5; KILL SERVER SESSION 10.0.0.2 6",
+            "set @a = 1 /* ; */; SHOW FULL SERVER SESSIONS",
+        ] {
+            assert_eq!(route(text.as_bytes(), true), Ok(Route::Mixed), "{text}");
+        }
+        assert_eq!(
+            route(b"SHOW SERVER SESSIONS; -- done", true),
+            Ok(Route::Console)
+        );
+    }
+
+    #[test]
+    fn a_servers_own_kill_tells_its_id() {
+        for text in [
+            "KILL 7",
+            "kill query 7",
+            "KILL CONNECTION '7'",
+            "KILL QUERY /* x */ 7;",
+        ] {
+            assert_eq!(
+                route(text.as_bytes(), true),
+                Ok(Route::BackendKill(7)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn diagnostics_follow_the_last_statement() {
+        for text in [
+            "SHOW WARNINGS",
+            "show warnings limit 10",
+            "SHOW ERRORS;",
+            "SHOW COUNT(*) WARNINGS",
+            "SELECT @@warning_count",
+            "select @@session.error_count;",
+        ] {
+            assert_eq!(
+                route(text.as_bytes(), true),
+                Ok(Route::Diagnostics),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_statement_that_is_not_all_there_is_decided_as_the_whole_one_or_not_yet() {
+        for text in [
+            "/* hello */ SHOW FULL SERVER SESSIONS",
+            "SELECT @@warning_count",
+            "SELECT * FROM t",
+            "KILL QUERY 12345",
+            "SHOW SERVER STATUS",
+            "-- x\nKILL SERVER SESSION 10.0.0.1 5",
+        ] {
+            let whole = route(text.as_bytes(), true).unwrap();
+            for cut in 0..text.len() {
+                if let Ok(early) = route(&text.as_bytes()[..cut], false) {
+                    assert_eq!(early, whole, "{text} cut at {cut}");
+                }
+            }
+        }
+        assert_eq!(route(b"SELECT *", false), Ok(Route::Backend));
+        assert_eq!(route(b"SEL", false), Err(Undecided));
+    }
+}

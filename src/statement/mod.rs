@@ -1,0 +1,30 @@
+//! The statements that the proxy answers itself.
+//!
+//! ```text
+//!   packet's first bytes ─► keywords (no allocation) ─► parse (sqlparser) ─► Statement
+//! ```
+//!
+//! Exactly the beginnings that [`keywords`] knows are reserved; everything else is the server's. One
+//! statement has one file here, one variant, one arm in [`parse`] and one test.
+
+pub mod diagnostics;
+pub mod keywords;
+mod kill_server_session;
+mod parse;
+pub mod server_ref;
+mod show_server_sessions;
+
+pub use diagnostics::Diagnostics;
+pub use kill_server_session::KillServerSession;
+pub use parse::{ParseError, parse};
+pub use server_ref::{ServerRef, SessionId};
+pub use show_server_sessions::ShowServerSessions;
+
+/// A statement that the proxy answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    ShowServerSessions(ShowServerSessions),
+    KillServerSession(KillServerSession),
+    /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
+    Diagnostics(Diagnostics),
+}

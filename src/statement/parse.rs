@@ -1,0 +1,155 @@
+//! The door to sqlparser: a statement's tokens, read by the grammar of each statement's own file.
+//!
+//! Only statements that [`keywords::route`](super::keywords::route) has sent to the console come here, so
+//! that what cannot be read is a near miss, and the error says the right form.
+
+use sqlparser::dialect::MySqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
+
+use super::{Diagnostics, KillServerSession, ShowServerSessions, Statement};
+use crate::wire::answer::SqlError;
+
+/// A statement that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    #[error("You have an error in your SQL syntax near '{near}'; the right form is: {form}")]
+    Syntax { near: String, form: &'static str },
+    #[error("'{0}' is no server's address; write 10.10.10.1, 10.10.10.1:2881 or '[fe80::1]:2881'")]
+    NoAddress(String),
+    #[error("'{0}' is no session id; ids are whole numbers from 1 to 4294967295")]
+    NoSessionId(String),
+}
+
+impl ParseError {
+    /// The error as the client reads it.
+    pub fn to_sql(&self) -> SqlError {
+        let code = match self {
+            Self::Syntax { .. } => ER_PARSE_ERROR,
+            Self::NoAddress(_) | Self::NoSessionId(_) => ER_WRONG_ARGUMENTS,
+        };
+        SqlError::new(code, self.to_string())
+    }
+}
+
+const ER_PARSE_ERROR: u16 = 1064;
+const ER_WRONG_ARGUMENTS: u16 = 1210;
+
+/// Reads a statement.
+pub fn parse(text: &str) -> Result<Statement, ParseError> {
+    let tokens = Tokenizer::new(&MySqlDialect {}, text)
+        .tokenize()
+        .map_err(|error| ParseError::Syntax {
+            near: error.to_string(),
+            form: ShowServerSessions::FORM,
+        })?;
+    let mut reader = Reader {
+        parser: Parser::new(&MySqlDialect {}).with_tokens(tokens),
+    };
+    if reader.word("KILL") {
+        return KillServerSession::parse(&mut reader).map(Statement::KillServerSession);
+    }
+    if reader.word("SHOW")
+        && !reader.peek_is("WARNINGS")
+        && !reader.peek_is("ERRORS")
+        && !reader.peek_is("COUNT")
+    {
+        return ShowServerSessions::parse(&mut reader).map(Statement::ShowServerSessions);
+    }
+    Diagnostics::parse(&mut reader).map(Statement::Diagnostics)
+}
+
+/// The tokens of one statement, as the grammars read them.
+pub(super) struct Reader<'a> {
+    parser: Parser<'a>,
+}
+
+impl Reader<'_> {
+    /// Takes the next token if it is the word `expected`, in any letter case.
+    pub(super) fn word(&mut self, expected: &str) -> bool {
+        let found = self.peek_is(expected);
+        if found {
+            self.parser.next_token();
+        }
+        found
+    }
+
+    /// Whether the next token is the word `expected`, in any letter case and without quotes.
+    pub(super) fn peek_is(&self, expected: &str) -> bool {
+        matches!(self.parser.peek_token().token, Token::Word(word)
+            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
+    }
+
+    /// Takes the next token if it is `expected`.
+    pub(super) fn token(&mut self, expected: &Token) -> bool {
+        self.parser.consume_token(expected)
+    }
+
+    /// Takes what stands up to the next white space, comment, or the statement's end; or the contents of
+    /// a quoted string. sqlparser splits `10.10.10.1` into three numbers: what touches belongs together.
+    pub(super) fn glued(&mut self) -> String {
+        match self.parser.peek_token().token {
+            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
+                self.parser.next_token();
+                return text;
+            }
+            Token::EOF | Token::SemiColon => return String::new(),
+            _ => {}
+        }
+        let mut glued = self.parser.next_token().token.to_string();
+        loop {
+            match self.parser.peek_token_no_skip().token {
+                Token::Whitespace(_) | Token::EOF | Token::SemiColon => return glued,
+                token => {
+                    glued.push_str(&token.to_string());
+                    self.parser.next_token_no_skip();
+                }
+            }
+        }
+    }
+
+    /// An unsigned number.
+    pub(super) fn number(&mut self) -> Option<u64> {
+        match self.parser.peek_token().token {
+            Token::Number(digits, _) => {
+                self.parser.next_token();
+                digits.parse().ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends the statement: any number of `;`, and nothing else.
+    pub(super) fn end(&mut self, form: &'static str) -> Result<(), ParseError> {
+        while self.parser.consume_token(&Token::SemiColon) {}
+        match self.parser.peek_token().token {
+            Token::EOF => Ok(()),
+            _ => Err(self.syntax(form)),
+        }
+    }
+
+    /// The error that what comes next is not `form`.
+    pub(super) fn syntax(&mut self, form: &'static str) -> ParseError {
+        let mut near = String::new();
+        while near.len() < NEAR_BYTES {
+            match self
+                .parser
+                .next_token_no_skip()
+                .map(|token| token.token.clone())
+            {
+                None | Some(Token::EOF) => break,
+                Some(Token::Whitespace(
+                    Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_),
+                )) => {}
+                Some(token) => near.push_str(&token.to_string()),
+            }
+        }
+        ParseError::Syntax {
+            near: near.trim().to_owned(),
+            form,
+        }
+    }
+}
+
+/// About how much of the statement an error shows, in bytes.
+const NEAR_BYTES: usize = 60;
