@@ -153,7 +153,7 @@ mod tests {
     fn each_form_selects_its_messages() {
         let messages = [
             Message::note(1, "a"),
-            Warning {
+            Message {
                 level: Level::Error,
                 code: 2,
                 text: "b".into(),

@@ -1,0 +1,159 @@
+//! The clients that are connected through this proxy, by (backend, thread id).
+//!
+//! Servers see the proxy's address where a client's should be, and know nothing of the virtual statements
+//! that it runs. This is where lists find the true address, and where `KILL <thread id>` finds a virtual
+//! statement to end.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// A session's key: its backend, and its thread id there.
+pub type ClientKey = (SocketAddr, u32);
+
+/// All clients of this proxy.
+#[derive(Debug, Default)]
+pub struct Clients(Mutex<HashMap<ClientKey, Client>>);
+
+#[derive(Debug)]
+struct Client {
+    address: SocketAddr,
+    /// Of the virtual statement that it runs, if it runs one.
+    running: Option<CancellationToken>,
+}
+
+impl Clients {
+    /// Enters a client; it is in for as long as the registration lives.
+    pub fn register(self: &Arc<Self>, key: ClientKey, address: SocketAddr) -> Registration {
+        self.lock().insert(
+            key,
+            Client {
+                address,
+                running: None,
+            },
+        );
+        Registration {
+            clients: Arc::clone(self),
+            key,
+        }
+    }
+
+    /// The address of the client behind a server's session.
+    pub fn address(&self, server: SocketAddr, thread_id: u64) -> Option<SocketAddr> {
+        let thread_id = u32::try_from(thread_id).ok()?;
+        self.lock()
+            .get(&(server, thread_id))
+            .map(|client| client.address)
+    }
+
+    /// Ends the virtual statement that a session runs, if it runs one.
+    pub fn cancel(&self, key: ClientKey) {
+        if let Some(Client {
+            running: Some(token),
+            ..
+        }) = self.lock().get(&key)
+        {
+            token.cancel();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientKey, Client>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client's entry. Dropping it takes the client out and ends what it runs.
+#[derive(Debug)]
+pub struct Registration {
+    clients: Arc<Clients>,
+    key: ClientKey,
+}
+
+impl Registration {
+    /// The session's key.
+    pub fn key(&self) -> ClientKey {
+        self.key
+    }
+
+    /// The registry that it is entered in.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Notes that a virtual statement begins, and gives the token by which it is to be ended. It is
+    /// cancelled when the guard is dropped.
+    pub fn run(&self) -> Running<'_> {
+        let token = CancellationToken::new();
+        if let Some(client) = self.clients.lock().get_mut(&self.key) {
+            client.running = Some(token.clone());
+        }
+        Running {
+            registration: self,
+            token,
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.clients.lock().remove(&self.key);
+    }
+}
+
+/// A virtual statement that is running.
+#[derive(Debug)]
+pub struct Running<'a> {
+    registration: &'a Registration,
+    token: CancellationToken,
+}
+
+impl Running<'_> {
+    /// Is cancelled when the statement is to end.
+    pub fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.token.cancel();
+        if let Some(client) = self
+            .registration
+            .clients
+            .lock()
+            .get_mut(&self.registration.key)
+        {
+            client.running = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_reaches_the_statement_of_its_session_only() {
+        let clients = Arc::new(Clients::default());
+        let backend: SocketAddr = "10.0.0.1:2881".parse().unwrap();
+        let one = clients.register((backend, 1), "10.1.1.1:1".parse().unwrap());
+        let two = clients.register((backend, 2), "10.1.1.1:2".parse().unwrap());
+        let (running_one, running_two) = (one.run(), two.run());
+        clients.cancel((backend, 2));
+        assert!(!running_one.token().is_cancelled());
+        assert!(running_two.token().is_cancelled());
+    }
+
+    #[test]
+    fn a_client_that_has_left_is_forgotten() {
+        let clients = Arc::new(Clients::default());
+        let backend: SocketAddr = "10.0.0.1:2881".parse().unwrap();
+        let address = "10.1.1.1:1".parse().unwrap();
+        let registration = clients.register((backend, 1), address);
+        assert_eq!(clients.address(backend, 1), Some(address));
+        drop(registration);
+        assert_eq!(clients.address(backend, 1), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! Makes one list out of what the servers answered. No I/O: reports, rights and clients in, rows out.
+
+use std::net::SocketAddr;
+
+use super::failure::NodeFailure;
+use super::list::{NodeReport, Reports};
+use super::own_sessions::OwnSessions;
+use super::rights::Rights;
+use super::sessions::{KnownQueries, Session, SessionsHeader};
+use super::topology::Server;
+use crate::clients::Clients;
+use crate::statement::diagnostics::Message;
+use crate::table::{Cell, Column, Row};
+
+/// Characters of Info in a plain list.
+const INFO_CHARS: usize = 100;
+
+/// Code of the note that sessions are hidden: "Access denied; you need … privilege".
+const HIDDEN: u16 = 1227;
+/// Code of the warning that the topology is old, or not all of it usable.
+const TOPOLOGY: u16 = 1105;
+
+/// The columns that every list shows, in their order.
+const PLAIN: [&str; 13] = [
+    "Ip", "Port", "Zone", "Id", "Tenant", "User", "Host", "Client", "db", "Command", "Time",
+    "State", "Info",
+];
+
+/// What FULL does not show again: it stands in the plain columns already.
+const IN_PLAIN: [&str; 13] = [
+    "svr_ip", "sql_port", "ip", "port", "id", "tenant", "user", "host", "db", "command", "time",
+    "state", "info",
+];
+
+/// The column that marks this proxy's own sessions in a full list.
+const WARDEN: &str = "Warden";
+
+/// Who looks, and what is known about the sessions of this proxy.
+pub(super) struct Viewer<'a> {
+    pub(super) user: &'a str,
+    pub(super) rights: Rights,
+    pub(super) own: &'a OwnSessions,
+    pub(super) clients: &'a Clients,
+}
+
+impl Viewer<'_> {
+    /// Whether the session may be seen.
+    pub(super) fn sees(&self, session: Session<'_>) -> bool {
+        self.rights.see_others || session.belongs_to(self.user)
+    }
+}
+
+/// A list of sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    /// One warning for each server that failed, and what else must not be silent.
+    pub messages: Vec<Message>,
+}
+
+/// Makes one list: ordered by zone, address and id, failed servers last.
+pub(super) fn merge(
+    reports: Reports,
+    full: bool,
+    viewer: &Viewer<'_>,
+    known: &KnownQueries,
+) -> Listing {
+    let further = if full {
+        further_columns(&reports.nodes, known)
+    } else {
+        Vec::new()
+    };
+    let mut columns = plain_columns(full);
+    if full {
+        columns.extend(further.iter().map(|name| Column::text(&capitalized(name))));
+        columns.push(Column::text(WARDEN));
+    }
+    let mut rows = Vec::new();
+    let mut failed = Vec::new();
+    let mut messages = Vec::new();
+    let mut hidden = false;
+    for NodeReport { server, answer } in &reports.nodes {
+        match answer {
+            Ok(sessions) => {
+                let further = positions(&further, sessions.header());
+                let mut sessions: Vec<_> = sessions.iter().collect();
+                sessions.sort_by_key(Session::id);
+                for session in sessions {
+                    if !viewer.sees(session) {
+                        hidden = true;
+                        continue;
+                    }
+                    rows.extend(row(server, session, full, &further, viewer));
+                }
+            }
+            Err(failure) => {
+                messages.push(Message::warning(
+                    failure.code(),
+                    not_in_list(server, failure),
+                ));
+                failed.push(failed_row(server, failure, columns.len()));
+            }
+        }
+    }
+    rows.append(&mut failed);
+    messages.extend(reports.unusable.iter().map(|row| {
+        Message::warning(
+            TOPOLOGY,
+            format!("__all_server names no address in '{row}'; its sessions are NOT in this list"),
+        )
+    }));
+    if let Some(stale) = &reports.stale {
+        let text = format!("the topology is {} s old: {}", stale.age_seconds, stale.why);
+        messages.push(Message::warning(TOPOLOGY, text));
+    }
+    if hidden {
+        let text = "sessions of other users are not shown (needs PROCESS)";
+        messages.push(Message::note(HIDDEN, text));
+    }
+    Listing {
+        columns,
+        rows,
+        messages,
+    }
+}
+
+fn plain_columns(full: bool) -> Vec<Column> {
+    let column = |&name: &&str| match name {
+        "Port" | "Id" | "Time" => Column::number(name),
+        "Info" if full => Column::long_text(name),
+        _ => Column::text(name),
+    };
+    PLAIN.iter().map(column).collect()
+}
+
+/// The names of all further columns that any server reports, or that one of a failed server's build has
+/// reported before, in the order in which they come.
+fn further_columns(nodes: &[NodeReport], known: &KnownQueries) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for node in nodes {
+        let header = match &node.answer {
+            Ok(sessions) => Some(sessions.header().clone()),
+            Err(_) => known.header(&node.server),
+        };
+        for name in header.iter().flat_map(|header| &header.names) {
+            let name = name.to_ascii_lowercase();
+            if !IN_PLAIN.contains(&name.as_str()) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// Where each of `further` stands in a server's rows.
+fn positions(further: &[String], header: &SessionsHeader) -> Vec<Option<usize>> {
+    let position = |name: &String| {
+        header
+            .names
+            .iter()
+            .position(|n| n.eq_ignore_ascii_case(name))
+    };
+    further.iter().map(position).collect()
+}
+
+/// A session's row, or none where it is the proxy's own and the list a plain one.
+fn row(
+    server: &Server,
+    session: Session<'_>,
+    full: bool,
+    further: &[Option<usize>],
+    viewer: &Viewer<'_>,
+) -> Option<Row> {
+    let id = session.id()?;
+    let own = viewer.own.contains(server.addr, id);
+    if own && !full {
+        return None;
+    }
+    let client = viewer.clients.address(server.addr, id);
+    let mut row = server_cells(server);
+    row.push(Cell::Number(id));
+    row.extend([session.tenant(), session.user(), session.host()].map(bytes));
+    row.push(Cell::text_or_null(
+        client
+            .map(|addr| addr.to_string())
+            .or_else(|| session.client()),
+    ));
+    row.extend([session.db(), session.command()].map(bytes));
+    row.push(session.time_seconds().map_or(Cell::Null, Cell::Number));
+    row.push(bytes(session.state()));
+    if full {
+        row.push(bytes(session.info()));
+        row.extend(
+            further
+                .iter()
+                .map(|&at| bytes(at.and_then(|at| session.value(at)))),
+        );
+        row.push(match (own, client) {
+            (true, _) => Cell::text("service"),
+            (false, Some(_)) => Cell::text("client"),
+            (false, None) => Cell::Null,
+        });
+    } else {
+        row.push(
+            session
+                .info()
+                .map_or(Cell::Null, |info| Cell::text(shortened(info))),
+        );
+    }
+    Some(row)
+}
+
+/// The row of a server that has not answered.
+fn failed_row(server: &Server, failure: &NodeFailure, columns: usize) -> Row {
+    let mut row = server_cells(server);
+    row.resize(columns.max(PLAIN.len()), Cell::Null);
+    let mut set = |name: &str, cell: Cell| {
+        if let Some(at) = PLAIN.iter().position(|column| *column == name) {
+            row[at] = cell;
+        }
+    };
+    set("Command", Cell::text("ERROR"));
+    set("State", Cell::text(failure.kind.to_string()));
+    set(
+        "Info",
+        Cell::text(format!("{failure}; its sessions are NOT in this list")),
+    );
+    row
+}
+
+/// The warning about a server that has not answered.
+fn not_in_list(server: &Server, failure: &NodeFailure) -> String {
+    format!(
+        "{}: {}: {failure}; its sessions are NOT in this list",
+        server.describe(),
+        failure.kind
+    )
+}
+
+fn server_cells(server: &Server) -> Row {
+    let addr: SocketAddr = server.addr;
+    vec![
+        Cell::text(addr.ip().to_string()),
+        Cell::Number(addr.port().into()),
+        Cell::text_or_null(server.zone.clone()),
+    ]
+}
+
+fn bytes(value: Option<&[u8]>) -> Cell {
+    value.map_or(Cell::Null, |value| Cell::Text(value.to_vec()))
+}
+
+/// The first characters of a statement, each run of white space as one blank.
+fn shortened(info: &[u8]) -> String {
+    let text = String::from_utf8_lossy(info);
+    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    folded.chars().take(INFO_CHARS).collect()
+}
+
+/// `TRANS_STATE` as `Trans_state`.
+fn capitalized(name: &str) -> String {
+    let mut chars = name.chars();
+    let first = chars.next().map(|first| first.to_ascii_uppercase());
+    first
+        .into_iter()
+        .chain(chars.map(|rest| rest.to_ascii_lowercase()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

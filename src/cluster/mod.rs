@@ -1,0 +1,112 @@
+//! The cluster behind the proxy: its servers, their sessions, and who may see and end them.
+//!
+//! ```text
+//!   statement ─► rights ──┐  (read afresh, from any live server)
+//!             ─► topology ┤  (__all_server, an immutable snapshot)
+//!             ─► list, kill ─► node ─► two slots of our own over mysql_async ─► OBServer
+//! ```
+//!
+//! Everything here runs under a [`Deadline`] and through the service account. Its connections are few,
+//! apart from the clients', and known by (server, thread id), never by user name.
+
+mod ask_any;
+mod deadline;
+mod failure;
+mod kill;
+mod list;
+mod merge;
+mod node;
+mod own_sessions;
+mod rights;
+mod sessions;
+mod topology;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::clients::Clients;
+pub use deadline::Deadline;
+pub use failure::{FailureKind, NodeFailure};
+pub use kill::{KillError, Killed};
+pub use list::ListError;
+pub use merge::Listing;
+use node::Node;
+use own_sessions::OwnSessions;
+pub use rights::{Rights, RightsPolicy};
+pub use topology::{Server, Snapshot, TopologyError};
+
+/// How to reach the cluster and how long to wait for it.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Addresses to begin with, `host:port`, in order of preference.
+    pub seeds: Vec<String>,
+    /// The service account's bare name.
+    pub user: String,
+    pub password: String,
+    /// The cluster's name; read from the server's parameter `cluster` where this is not given.
+    pub cluster_name: Option<String>,
+    /// The deadline of a whole virtual statement.
+    pub node_timeout: Duration,
+    /// How long a killed session may take to be gone.
+    pub kill_verify_timeout: Duration,
+    /// How often the topology is read in the background.
+    pub topology_refresh_interval: Duration,
+    pub rights: RightsPolicy,
+}
+
+/// The cluster, shared by all sessions.
+#[derive(Debug)]
+pub struct Cluster {
+    settings: Settings,
+    topology: topology::Topology,
+    nodes: Mutex<HashMap<SocketAddr, Arc<Node>>>,
+    queries: sessions::KnownQueries,
+    own: Arc<OwnSessions>,
+    clients: Arc<Clients>,
+}
+
+impl Cluster {
+    /// A cluster that has not been asked anything yet.
+    pub fn new(settings: Settings, clients: Arc<Clients>) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            topology: topology::Topology::default(),
+            nodes: Mutex::default(),
+            queries: sessions::KnownQueries::default(),
+            own: Arc::default(),
+            clients,
+        })
+    }
+
+    /// The settings that it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The deadline of a statement that begins now.
+    pub fn statement_deadline(&self) -> Deadline {
+        Deadline::after(self.settings.node_timeout)
+    }
+
+    /// The node at `addr`, with its slots.
+    fn node(&self, addr: SocketAddr) -> Arc<Node> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let node = nodes.entry(addr).or_insert_with(|| {
+            Arc::new(Node::new(
+                addr,
+                &self.settings.user,
+                &self.settings.password,
+                Arc::clone(&self.own),
+            ))
+        });
+        Arc::clone(node)
+    }
+
+    /// Forgets the nodes, and closes their idle connections, that are not in `servers`.
+    fn keep_only_nodes(&self, servers: &[Server]) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.retain(|addr, _| servers.iter().any(|server| server.addr == *addr));
+    }
+}

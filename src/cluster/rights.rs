@@ -1,0 +1,163 @@
+//! What an account may see and end.
+//!
+//! Read afresh at each virtual statement through the service account, on any live server: never over the
+//! client's own backend, which may be the one that hangs. The account's host part is not known, so of
+//! several accounts of one name the weakest counts.
+
+use serde::Deserialize;
+
+use super::Cluster;
+use super::ask_any::ask_any;
+use super::deadline::Deadline;
+use super::node::Rows;
+use super::topology::TopologyError;
+
+/// Whose rights count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RightsPolicy {
+    /// PROCESS, SUPER and SELECT on `oceanbase.*`, as MySQL's documentation gives them a meaning.
+    #[default]
+    Account,
+    /// As OceanBase's own KILL: any account of the sys tenant sees and ends all.
+    Server,
+}
+
+/// What an account may do with others' sessions. With its own it may do everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rights {
+    pub see_others: bool,
+    pub kill_others: bool,
+}
+
+impl Rights {
+    const ALL: Self = Self {
+        see_others: true,
+        kill_others: true,
+    };
+}
+
+impl Cluster {
+    /// The rights that the account `user` has now.
+    ///
+    /// # Errors
+    /// When no server could tell: nothing may be shown then.
+    pub(super) async fn rights(
+        &self,
+        user: &str,
+        deadline: Deadline,
+    ) -> Result<Rights, TopologyError> {
+        if self.settings.rights == RightsPolicy::Server {
+            return Ok(Rights::ALL);
+        }
+        let sql = rights_sql(user);
+        let nodes = self.nodes_to_ask().await;
+        let (_, rows) = ask_any(nodes, &sql, deadline).await.map_err(|failures| {
+            TopologyError(
+                failures
+                    .iter()
+                    .map(|(addr, f)| (addr.to_string(), f.describe()))
+                    .collect(),
+            )
+        })?;
+        Ok(weakest(&rows))
+    }
+}
+
+/// One row for each account of that name: may it read processes, kill, read the views by a right on all
+/// databases, and how many rights on `oceanbase.*` alone it has.
+///
+/// The name goes as hexadecimal digits, so that no name can end the literal, and is compared as bytes.
+fn rights_sql(user: &str) -> String {
+    let hex: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let name = if hex.is_empty() {
+        "''".to_owned()
+    } else {
+        format!("X'{hex}'")
+    };
+    format!(
+        "SELECT u.process_priv AS process_priv, u.super_priv AS super_priv, u.select_priv AS select_priv, \
+         (SELECT COUNT(*) FROM mysql.db d WHERE d.user = u.user AND d.host = u.host \
+          AND 'oceanbase' LIKE d.db AND d.select_priv = 'Y') AS select_views \
+         FROM mysql.user u WHERE u.user = {name}"
+    )
+}
+
+/// What the weakest of the accounts may do; nothing where there is none.
+fn weakest(rows: &Rows) -> Rights {
+    if rows.rows.is_empty() {
+        return Rights::default();
+    }
+    rows.rows.iter().fold(Rights::ALL, |rights, row| {
+        let value = |name: &str| rows.column(name).and_then(|at| row.get(at)?.as_deref());
+        let granted =
+            |name: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(b"Y") || v == b"1");
+        let select_views = value("select_views").is_some_and(|count| count != b"0");
+        let sees = granted("process_priv") || granted("select_priv") || select_views;
+        Rights {
+            see_others: rights.see_others && sees,
+            kill_others: rights.kill_others && granted("super_priv"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accounts(rows: &[[&str; 4]]) -> Rows {
+        Rows {
+            columns: ["PROCESS_PRIV", "super_priv", "select_priv", "select_views"]
+                .map(String::from)
+                .into(),
+            rows: rows
+                .iter()
+                .map(|row| row.iter().map(|v| Some(v.as_bytes().to_vec())).collect())
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn each_right_gives_what_it_says_and_no_more() {
+        for (row, see_others, kill_others) in [
+            (["Y", "Y", "Y", "1"], true, true),
+            (["Y", "N", "N", "0"], true, false),
+            (["N", "Y", "N", "0"], false, true),
+            (["N", "N", "Y", "0"], true, false),
+            (["N", "N", "N", "1"], true, false),
+            (["N", "N", "N", "0"], false, false),
+        ] {
+            assert_eq!(
+                weakest(&accounts(&[row])),
+                Rights {
+                    see_others,
+                    kill_others
+                },
+                "{row:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn of_two_accounts_of_one_name_the_weakest_counts() {
+        let rights = weakest(&accounts(&[["Y", "Y", "Y", "0"], ["Y", "N", "N", "0"]]));
+        assert_eq!(
+            rights,
+            Rights {
+                see_others: true,
+                kill_others: false
+            }
+        );
+    }
+
+    #[test]
+    fn an_unknown_account_may_do_nothing_with_others_sessions() {
+        assert_eq!(weakest(&accounts(&[])), Rights::default());
+    }
+
+    #[test]
+    fn no_name_can_leave_its_literal() {
+        assert!(rights_sql("a' OR '1'='1").ends_with("X'6127204f52202731273d2731'"));
+        assert!(rights_sql("").ends_with("u.user = ''"));
+    }
+}

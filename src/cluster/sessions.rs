@@ -1,0 +1,401 @@
+//! One server's sessions: the query that asks for its own only, and what each row means.
+//!
+//! In the sys tenant SHOW PROCESSLIST is cluster-wide: asked of each of N servers it gives every session
+//! N times. Column sets differ by branch and even within a rolling upgrade, so rows are read by the
+//! names in the answer's header.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::deadline::Deadline;
+use super::failure::{FailureKind, NodeFailure};
+use super::node::{Checkout, Rows};
+use super::topology::Server;
+
+/// The queries for a server's own sessions, from the newest branch to servers that are no OceanBase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SessionsQuery {
+    /// OceanBase 4.x.
+    View,
+    /// OceanBase 3.x.
+    VirtualTable,
+    /// MySQL, MariaDB.
+    ProcessList,
+}
+
+impl SessionsQuery {
+    const ALL: [Self; 3] = [Self::View, Self::VirtualTable, Self::ProcessList];
+
+    /// The statement to send.
+    fn sql(self) -> &'static str {
+        match self {
+            Self::View => "SELECT * FROM oceanbase.V$OB_PROCESSLIST",
+            Self::VirtualTable => {
+                "SELECT * FROM oceanbase.__all_virtual_processlist \
+                 WHERE svr_ip = host_ip() AND svr_port = rpc_port()"
+            }
+            Self::ProcessList => "SHOW FULL PROCESSLIST",
+        }
+    }
+}
+
+/// Errors which say that a server does not have what a query asks for: no such table, database,
+/// function or column.
+const NOT_UNDERSTOOD: [u16; 6] = [1146, 1049, 1305, 1128, 1054, 1109];
+
+/// Which query a build understands, found once.
+#[derive(Debug, Default)]
+pub(super) struct KnownQueries(Mutex<HashMap<String, Known>>);
+
+/// What is known of a build.
+#[derive(Debug, Clone)]
+struct Known {
+    query: SessionsQuery,
+    header: Arc<SessionsHeader>,
+}
+
+impl KnownQueries {
+    /// Asks a server for its own sessions.
+    ///
+    /// # Errors
+    /// When the answer was not complete before the deadline, or is an error.
+    pub(super) async fn ask(
+        &self,
+        server: &Server,
+        checkout: &mut Checkout,
+        deadline: Deadline,
+    ) -> Result<NodeSessions, NodeFailure> {
+        let key = build_key(server);
+        let known = self.lock().get(&key).map(|known| known.query);
+        let candidates = known.into_iter().chain(SessionsQuery::ALL);
+        let mut refusal = None;
+        for query in candidates {
+            match checkout.query(query.sql(), deadline).await {
+                Ok(rows) => {
+                    let sessions = NodeSessions::new(rows, server.addr);
+                    let header = Arc::clone(&sessions.header);
+                    self.lock().insert(key, Known { query, header });
+                    return Ok(sessions);
+                }
+                Err(failure) if is_not_understood(&failure) => refusal = Some(failure),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| {
+            NodeFailure::no_answer(super::failure::Stage::Query, deadline.elapsed())
+        }))
+    }
+
+    /// The columns that a server of this build has reported before.
+    pub(super) fn header(&self, server: &Server) -> Option<Arc<SessionsHeader>> {
+        self.lock()
+            .get(&build_key(server))
+            .map(|known| Arc::clone(&known.header))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A server's build, or where that is not known, the server itself.
+fn build_key(server: &Server) -> String {
+    server
+        .build
+        .clone()
+        .unwrap_or_else(|| server.addr.to_string())
+}
+
+fn is_not_understood(failure: &NodeFailure) -> bool {
+    failure.kind == FailureKind::NodeError
+        && failure
+            .server_code
+            .is_some_and(|code| NOT_UNDERSTOOD.contains(&code))
+}
+
+/// The sessions that one server holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NodeSessions {
+    header: Arc<SessionsHeader>,
+    rows: Vec<Vec<Option<Vec<u8>>>>,
+}
+
+/// Where the columns that every list shows stand in one server's rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SessionsHeader {
+    /// All column names, as the server gives them.
+    pub(super) names: Vec<String>,
+    id: Option<usize>,
+    user: Option<usize>,
+    tenant: Option<usize>,
+    host: Option<usize>,
+    db: Option<usize>,
+    command: Option<usize>,
+    time: Option<usize>,
+    state: Option<usize>,
+    info: Option<usize>,
+    proxy_session: Option<usize>,
+    client_ip: Option<usize>,
+    client_port: Option<usize>,
+}
+
+/// One session, as its server reports it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session<'a> {
+    header: &'a SessionsHeader,
+    row: &'a [Option<Vec<u8>>],
+}
+
+impl NodeSessions {
+    fn new(rows: Rows, server: SocketAddr) -> Self {
+        let header = SessionsHeader {
+            id: rows.column("id"),
+            user: rows.column("user"),
+            tenant: rows.column("tenant"),
+            host: rows.column("host"),
+            db: rows.column("db"),
+            command: rows.column("command"),
+            time: rows.column("time"),
+            state: rows.column("state"),
+            info: rows.column("info"),
+            proxy_session: rows.column("proxy_sessid"),
+            client_ip: rows.column("user_client_ip"),
+            client_port: rows.column("user_client_port"),
+            names: rows.columns.clone(),
+        };
+        // A process list of the sys tenant names the server of each row: keep this one's.
+        let named = rows.column("ip").zip(rows.column("port"));
+        let mut kept = rows.rows;
+        if let Some((ip, port)) = named {
+            let (own_ip, own_port) = (server.ip().to_string(), server.port().to_string());
+            kept.retain(|row| {
+                row[ip].as_deref() == Some(own_ip.as_bytes())
+                    && row[port].as_deref() == Some(own_port.as_bytes())
+            });
+        }
+        Self {
+            header: Arc::new(header),
+            rows: kept,
+        }
+    }
+
+    pub(super) fn header(&self) -> &Arc<SessionsHeader> {
+        &self.header
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Session<'_>> {
+        self.rows.iter().map(|row| Session {
+            header: &self.header,
+            row,
+        })
+    }
+
+    /// The session with this id.
+    pub(super) fn find(&self, id: u32) -> Option<Session<'_>> {
+        self.iter()
+            .find(|session| session.id() == Some(u64::from(id)))
+    }
+}
+
+impl<'a> Session<'a> {
+    fn text(&self, column: Option<usize>) -> Option<&'a [u8]> {
+        self.row.get(column?)?.as_deref()
+    }
+
+    /// The value of the server's column number `column`.
+    pub(super) fn value(&self, column: usize) -> Option<&'a [u8]> {
+        self.text(Some(column))
+    }
+
+    pub(super) fn id(&self) -> Option<u64> {
+        std::str::from_utf8(self.text(self.header.id)?)
+            .ok()?
+            .parse()
+            .ok()
+    }
+
+    pub(super) fn user(&self) -> Option<&'a [u8]> {
+        self.text(self.header.user)
+    }
+
+    pub(super) fn tenant(&self) -> Option<&'a [u8]> {
+        self.text(self.header.tenant)
+    }
+
+    pub(super) fn host(&self) -> Option<&'a [u8]> {
+        self.text(self.header.host)
+    }
+
+    /// OceanBase shows the text `NULL` where there is no database.
+    pub(super) fn db(&self) -> Option<&'a [u8]> {
+        self.text(self.header.db).filter(|db| *db != b"NULL")
+    }
+
+    pub(super) fn command(&self) -> Option<&'a [u8]> {
+        self.text(self.header.command)
+    }
+
+    /// Whole seconds: newer servers report `0.0078`, older ones `7`.
+    pub(super) fn time_seconds(&self) -> Option<u64> {
+        let text = std::str::from_utf8(self.text(self.header.time)?).ok()?;
+        let seconds: f64 = text.trim().parse().ok()?;
+        seconds.is_finite().then_some(seconds.max(0.0) as u64)
+    }
+
+    pub(super) fn state(&self) -> Option<&'a [u8]> {
+        self.text(self.header.state)
+    }
+
+    pub(super) fn info(&self) -> Option<&'a [u8]> {
+        self.text(self.header.info)
+    }
+
+    /// The address of the client itself, also behind ODP, where the server knows it.
+    pub(super) fn client(&self) -> Option<String> {
+        let host = || {
+            self.host()
+                .map(|host| String::from_utf8_lossy(host).into_owned())
+        };
+        let Some(ip) = self.text(self.header.client_ip).filter(|ip| !ip.is_empty()) else {
+            return host();
+        };
+        let ip = String::from_utf8_lossy(ip);
+        let port = self
+            .text(self.header.client_port)
+            .map(String::from_utf8_lossy);
+        match port.filter(|port| port != "0") {
+            Some(port) if ip.contains(':') => Some(format!("[{ip}]:{port}")),
+            Some(port) => Some(format!("{ip}:{port}")),
+            // Without a port of its own, the one in Host is right if the address is the same.
+            None => host()
+                .filter(|host| names_address(host, &ip))
+                .or_else(|| Some(ip.into_owned())),
+        }
+    }
+
+    /// Whether it came through ODP.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.text(self.header.proxy_session)
+            .is_some_and(|id| !matches!(id, b"" | b"0" | b"NULL"))
+    }
+
+    /// Whether it is a session of the sys tenant's account `user`.
+    pub(super) fn belongs_to(&self, user: &str) -> bool {
+        let in_sys = self.tenant().is_none_or(|tenant| tenant == b"sys");
+        in_sys && self.user() == Some(user.as_bytes())
+    }
+}
+
+/// Whether a Host is the address `ip`, with a port.
+fn names_address(host: &str, ip: &str) -> bool {
+    host.rsplit_once(':')
+        .is_some_and(|(address, _)| address.trim_matches(['[', ']']) == ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sessions(columns: &[&str], row: &[Option<&str>]) -> NodeSessions {
+        NodeSessions::new(
+            Rows {
+                columns: columns.iter().map(|&column| column.to_owned()).collect(),
+                rows: vec![
+                    row.iter()
+                        .map(|v| v.map(|v| v.as_bytes().to_vec()))
+                        .collect(),
+                ],
+            },
+            "10.0.0.1:2881".parse().unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_database_called_null_is_none() {
+        let node = sessions(&["ID", "DB"], &[Some("7"), Some("NULL")]);
+        assert_eq!(node.find(7).unwrap().db(), None);
+    }
+
+    #[test]
+    fn time_is_read_in_both_forms() {
+        for (text, seconds) in [
+            ("7", Some(7)),
+            ("0.0078", Some(0)),
+            ("61.9", Some(61)),
+            ("-1", Some(0)),
+            ("", None),
+            ("nan", None),
+        ] {
+            let node = sessions(&["ID", "TIME"], &[Some("7"), Some(text)]);
+            assert_eq!(node.find(7).unwrap().time_seconds(), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_client_is_the_real_one_behind_odp() {
+        let columns = ["ID", "HOST", "USER_CLIENT_IP", "USER_CLIENT_PORT"];
+        for (row, client) in [
+            (
+                [
+                    Some("1"),
+                    Some("10.9.9.9:4000"),
+                    Some("10.1.1.1"),
+                    Some("5000"),
+                ],
+                "10.1.1.1:5000",
+            ),
+            (
+                [Some("1"), Some("10.9.9.9:4000"), Some("10.1.1.1"), None],
+                "10.1.1.1",
+            ),
+            (
+                [Some("1"), Some("10.9.9.9:4000"), Some("10.9.9.9"), None],
+                "10.9.9.9:4000",
+            ),
+            (
+                [
+                    Some("1"),
+                    Some("[fe80::9]:4000"),
+                    Some("fe80::1"),
+                    Some("5000"),
+                ],
+                "[fe80::1]:5000",
+            ),
+            (
+                [Some("1"), Some("10.9.9.9:4000"), None, None],
+                "10.9.9.9:4000",
+            ),
+        ] {
+            let node = sessions(&columns, &row);
+            assert_eq!(node.find(1).unwrap().client().as_deref(), Some(client));
+        }
+    }
+
+    #[test]
+    fn of_a_cluster_wide_process_list_only_this_servers_rows_are_kept() {
+        let own = sessions(
+            &["Id", "Ip", "Port"],
+            &[Some("7"), Some("10.0.0.1"), Some("2881")],
+        );
+        assert_eq!(own.iter().count(), 1);
+        let other = sessions(
+            &["Id", "Ip", "Port"],
+            &[Some("7"), Some("10.0.0.2"), Some("2881")],
+        );
+        assert_eq!(other.iter().count(), 0);
+    }
+
+    #[test]
+    fn an_account_of_another_tenant_is_another_account() {
+        let columns = ["ID", "USER", "TENANT"];
+        let belongs = |tenant| {
+            sessions(&columns, &[Some("1"), Some("app"), tenant])
+                .find(1)
+                .unwrap()
+                .belongs_to("app")
+        };
+        assert!(belongs(Some("sys")) && belongs(None));
+        assert!(!belongs(Some("shop")));
+    }
+}

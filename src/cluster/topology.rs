@@ -1,0 +1,385 @@
+//! Which servers there are: `oceanbase.__all_server`, kept as an immutable snapshot.
+//!
+//! It is read from any reachable server, in the background and at every listing. When no server can be
+//! reached, the last known snapshot serves on. Where the table is missing or empty, the server that was
+//! asked is the whole cluster.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio::time::Instant;
+
+use super::Cluster;
+use super::ask_any::first_success;
+use super::deadline::Deadline;
+use super::failure::{FailureKind, NodeFailure};
+use super::node::{Node, Rows};
+
+const SERVERS_SQL: &str = "SELECT svr_ip, svr_port, inner_port, id, zone, status, build_version \
+     FROM oceanbase.__all_server";
+
+const CLUSTER_NAME_SQL: &str = "SHOW PARAMETERS LIKE 'cluster'";
+
+/// "Table doesn't exist" and "Unknown database": there is no table of servers.
+const NO_TABLE: [u16; 2] = [1146, 1049];
+
+/// One server of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// Where it takes SQL.
+    pub addr: SocketAddr,
+    /// The port by which servers speak to each other, and by which runbooks name them.
+    pub rpc_port: Option<u16>,
+    pub id: Option<u64>,
+    pub zone: Option<String>,
+    pub status: Option<String>,
+    pub build: Option<String>,
+}
+
+impl Server {
+    /// A server of which nothing is known but where it is.
+    fn alone(addr: SocketAddr) -> Self {
+        Self {
+            addr,
+            rpc_port: None,
+            id: None,
+            zone: None,
+            status: None,
+            build: None,
+        }
+    }
+
+    /// For messages: where, and in which zone.
+    pub fn describe(&self) -> String {
+        match &self.zone {
+            Some(zone) => format!("{} ({zone})", self.addr),
+            None => self.addr.to_string(),
+        }
+    }
+}
+
+/// The cluster as it was at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Ordered by zone and address.
+    pub servers: Vec<Server>,
+    /// Rows of the table that name no address: shown as a warning, never left out in silence.
+    pub unusable: Vec<String>,
+    /// The cluster's name, where the servers have one.
+    pub cluster_name: Option<String>,
+    /// The server that told it.
+    pub told_by: SocketAddr,
+    /// When it was read.
+    pub read_at: Instant,
+}
+
+impl Snapshot {
+    /// How old it is.
+    pub fn age(&self) -> Duration {
+        self.read_at.elapsed()
+    }
+}
+
+/// Nobody could tell which servers there are.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", describe(.0))]
+pub struct TopologyError(pub Vec<(String, String)>);
+
+fn describe(failures: &[(String, String)]) -> String {
+    let failures: Vec<String> = failures
+        .iter()
+        .map(|(server, failure)| format!("{server}: {failure}"))
+        .collect();
+    format!("no server of the cluster answers: {}", failures.join("; "))
+}
+
+/// The last known snapshot.
+#[derive(Debug, Default)]
+pub(super) struct Topology {
+    snapshot: ArcSwapOption<Snapshot>,
+}
+
+impl Cluster {
+    /// The last known topology, however old it is.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.topology.snapshot.load_full()
+    }
+
+    /// The addresses to send a client to, in a stable order: the seeds, then the topology's.
+    pub async fn backends(&self) -> Vec<SocketAddr> {
+        let mut addrs = Vec::new();
+        for seed in &self.settings.seeds {
+            addrs.extend(resolve(seed).await);
+        }
+        if let Some(snapshot) = self.snapshot() {
+            addrs.extend(snapshot.servers.iter().map(|server| server.addr));
+        }
+        let mut seen = std::collections::HashSet::new();
+        addrs.retain(|addr| seen.insert(*addr));
+        addrs
+    }
+
+    /// Reads the topology from the first server that answers before `deadline`.
+    ///
+    /// # Errors
+    /// When none does. The last known snapshot stays.
+    pub async fn refresh_topology(
+        &self,
+        deadline: Deadline,
+    ) -> Result<Arc<Snapshot>, TopologyError> {
+        let mut failures = Vec::new();
+        let mut addrs = Vec::new();
+        // The servers of the last snapshot first: only connections to them are kept and known as ours.
+        if let Some(last) = self.snapshot() {
+            addrs.extend(last.servers.iter().map(|server| server.addr));
+            // The one that told it last has proved to be alive: it comes first.
+            addrs.sort_by_key(|addr| *addr != last.told_by);
+        }
+        for seed in &self.settings.seeds {
+            let resolved = resolve(seed).await;
+            if resolved.is_empty() {
+                failures.push((seed.clone(), "its name cannot be resolved".to_owned()));
+            }
+            addrs.extend(resolved);
+        }
+        let mut seen = std::collections::HashSet::new();
+        addrs.retain(|addr| seen.insert(*addr));
+
+        let told = first_success(addrs, |addr| async move {
+            self.read_topology(addr, deadline)
+                .await
+                .map_err(|failure| (addr, failure))
+        })
+        .await;
+        match told {
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
+                self.keep_only_nodes(&snapshot.servers);
+                self.topology.snapshot.store(Some(Arc::clone(&snapshot)));
+                Ok(snapshot)
+            }
+            Err(told) => {
+                failures.extend(
+                    told.iter()
+                        .map(|(addr, f)| (addr.to_string(), f.describe())),
+                );
+                Err(TopologyError(failures))
+            }
+        }
+    }
+
+    async fn read_topology(
+        &self,
+        addr: SocketAddr,
+        deadline: Deadline,
+    ) -> Result<Snapshot, NodeFailure> {
+        let node = self.node(addr);
+        let (servers, unusable) = match node.ask(SERVERS_SQL, deadline).await {
+            Ok(rows) => servers(&rows),
+            Err(failure)
+                if failure
+                    .server_code
+                    .is_some_and(|code| NO_TABLE.contains(&code)) =>
+            {
+                Default::default()
+            }
+            Err(failure) => return Err(failure),
+        };
+        let servers = if servers.is_empty() && unusable.is_empty() {
+            vec![Server::alone(addr)]
+        } else {
+            servers
+        };
+        let cluster_name = self.read_cluster_name(&node, deadline).await?;
+        Ok(Snapshot {
+            servers,
+            unusable,
+            cluster_name,
+            told_by: addr,
+            read_at: Instant::now(),
+        })
+    }
+
+    /// The configured name, or the one known already, or the server's parameter.
+    async fn read_cluster_name(
+        &self,
+        node: &Arc<Node>,
+        deadline: Deadline,
+    ) -> Result<Option<String>, NodeFailure> {
+        let known = || {
+            self.snapshot()
+                .and_then(|snapshot| snapshot.cluster_name.clone())
+        };
+        if let Some(name) = self.settings.cluster_name.clone().or_else(known) {
+            return Ok(Some(name));
+        }
+        match node.ask(CLUSTER_NAME_SQL, deadline).await {
+            Ok(rows) => Ok(cluster_name(&rows)),
+            // Not every server has parameters: that it answers is all we need.
+            Err(failure) if failure.kind == FailureKind::NodeError => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The nodes of the last snapshot, or the seeds where there is none: to ask any of them.
+    pub(super) async fn nodes_to_ask(&self) -> Vec<(SocketAddr, Arc<Node>)> {
+        let addrs = match self.snapshot() {
+            Some(snapshot) => {
+                let mut addrs: Vec<_> = snapshot.servers.iter().map(|server| server.addr).collect();
+                addrs.sort_by_key(|addr| *addr != snapshot.told_by);
+                addrs
+            }
+            None => self.backends().await,
+        };
+        addrs
+            .into_iter()
+            .map(|addr| (addr, self.node(addr)))
+            .collect()
+    }
+
+    /// Reads the topology again and again, until this future is dropped.
+    pub async fn follow_topology(&self) {
+        loop {
+            tokio::time::sleep(self.settings.topology_refresh_interval).await;
+            if let Err(error) = self.refresh_topology(self.statement_deadline()).await {
+                tracing::warn!(%error, "the topology cannot be read; the last known one serves on");
+            }
+        }
+    }
+}
+
+/// The addresses behind `host:port`; none if the name cannot be resolved.
+async fn resolve(seed: &str) -> Vec<SocketAddr> {
+    match tokio::net::lookup_host(seed).await {
+        Ok(addrs) => addrs.collect(),
+        Err(error) => {
+            tracing::warn!(seed, %error, "a server's name cannot be resolved");
+            Vec::new()
+        }
+    }
+}
+
+/// The servers that the table's rows name, and a description of each row that names none.
+fn servers(rows: &Rows) -> (Vec<Server>, Vec<String>) {
+    let mut servers = Vec::new();
+    let mut unusable = Vec::new();
+    for row in &rows.rows {
+        let text = |name: &str| -> Option<String> {
+            let bytes = row.get(rows.column(name)?)?.as_ref()?;
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        };
+        let ip: Option<IpAddr> = text("svr_ip").and_then(|ip| ip.trim().parse().ok());
+        let port: Option<u16> = text("inner_port").and_then(|port| port.parse().ok());
+        let (Some(ip), Some(port)) = (ip, port) else {
+            let ip = text("svr_ip").unwrap_or_default();
+            unusable.push(format!("{ip}:{}", text("inner_port").unwrap_or_default()));
+            continue;
+        };
+        servers.push(Server {
+            addr: SocketAddr::new(ip, port),
+            rpc_port: text("svr_port").and_then(|port| port.parse().ok()),
+            id: text("id").and_then(|id| id.parse().ok()),
+            zone: text("zone"),
+            status: text("status"),
+            build: text("build_version"),
+        });
+    }
+    servers.sort_by(|a, b| (&a.zone, a.addr).cmp(&(&b.zone, b.addr)));
+    servers.dedup_by_key(|server| server.addr);
+    (servers, unusable)
+}
+
+fn cluster_name(rows: &Rows) -> Option<String> {
+    let column = rows.column("value")?;
+    let value = rows.rows.first()?.get(column)?.as_ref()?;
+    Some(String::from_utf8_lossy(value).into_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(columns: &[&str], rows: &[&[Option<&str>]]) -> Rows {
+        Rows {
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            rows: rows
+                .iter()
+                .map(|row| {
+                    row.iter()
+                        .map(|v| v.map(|v| v.as_bytes().to_vec()))
+                        .collect()
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn servers_are_ordered_by_zone_and_address_whatever_the_letter_case_of_the_columns() {
+        let table = rows(
+            &[
+                "SVR_IP",
+                "svr_port",
+                "inner_port",
+                "id",
+                "zone",
+                "status",
+                "build_version",
+            ],
+            &[
+                &[
+                    Some("10.0.0.2"),
+                    Some("2882"),
+                    Some("2881"),
+                    Some("2"),
+                    Some("z2"),
+                    Some("ACTIVE"),
+                    None,
+                ],
+                &[
+                    Some("fe80::1"),
+                    Some("2882"),
+                    Some("2881"),
+                    Some("3"),
+                    Some("z1"),
+                    None,
+                    None,
+                ],
+                &[
+                    Some("10.0.0.1"),
+                    Some("2882"),
+                    Some("2881"),
+                    Some("1"),
+                    Some("z1"),
+                    None,
+                    None,
+                ],
+            ],
+        );
+        let (servers, unusable) = servers(&table);
+        let described: Vec<String> = servers.iter().map(Server::describe).collect();
+        assert_eq!(
+            described,
+            [
+                "10.0.0.1:2881 (z1)",
+                "[fe80::1]:2881 (z1)",
+                "10.0.0.2:2881 (z2)"
+            ]
+        );
+        assert_eq!(servers[2].rpc_port, Some(2882));
+        assert!(unusable.is_empty());
+    }
+
+    #[test]
+    fn a_row_without_an_address_is_not_left_out_in_silence() {
+        let table = rows(
+            &["svr_ip", "inner_port"],
+            &[&[Some("10.0.0.1"), Some("99999")], &[None, Some("1")]],
+        );
+        assert_eq!(
+            servers(&table),
+            (vec![], vec!["10.0.0.1:99999".to_owned(), ":1".to_owned()])
+        );
+    }
+}
