@@ -1,1 +1,5 @@
 //! Clusters to run obwarden against.
+
+pub mod paths;
+mod ports;
+pub mod process;
