@@ -1,3 +1,4 @@
+//! Clusters to run obwarden against.
 
 pub mod cluster;
 pub mod mariadb;
@@ -6,3 +7,4 @@ mod ports;
 pub mod process;
 pub mod seekdb;
 pub mod topology;
+pub mod warden;
