@@ -4,6 +4,7 @@
 //! ```text
 //! target/testkit/
 //!   seekdb-1.4.0.post1/   caches: made once, kept            (see `cached`)
+//!   python/               packages that tests import         (see `python_dir`)
 //!   run/abc123/           one cluster's files, gone with it  (see `RunDir`)
 //! ```
 //!
@@ -35,6 +36,11 @@ pub fn testkit_dir() -> Result<PathBuf> {
     let dir = target_dir().join("testkit");
     make_dir(&dir)?;
     Ok(dir)
+}
+
+/// Where the Python packages are that tests import (`PYTHONPATH`); `cargo xtask test` fills it.
+pub fn python_dir() -> PathBuf {
+    target_dir().join("testkit").join("python")
 }
 
 /// The directory `target/testkit/<name>`, filled by `fill` when it is not there yet. `fill` gets an

@@ -182,6 +182,11 @@ impl Process {
         }
     }
 
+    /// The file that it prints to.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
     /// All that it has printed so far.
     pub fn log(&self) -> String {
         fs::read(&self.log)
