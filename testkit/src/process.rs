@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
 
 pub use rustix::process::Signal;
 
@@ -150,9 +150,24 @@ impl Process {
         Ok(())
     }
 
-    /// Stops it from running (SIGSTOP): its sockets stay open and nothing answers.
+    /// Stops it from running (SIGSTOP): its sockets stay open and nothing answers. The signal is
+    /// only the beginning; this returns when the last of its threads stands still.
     pub fn suspend(&self) -> Result<()> {
-        self.signal(Signal::STOP)
+        let mut child = self.child(); // held, so that nobody reaps it meanwhile
+        if child
+            .try_wait()
+            .context("cannot look after the child")?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let pid = pid_of(self.id)?;
+        rustix::process::kill_process(pid, Signal::STOP)
+            .with_context(|| format!("cannot stop {}", self.name))?;
+        let look_only = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), look_only)
+            .with_context(|| format!("cannot wait for {} to stop", self.name))?;
+        Ok(())
     }
 
     /// Lets it run again (SIGCONT).
@@ -328,6 +343,20 @@ mod tests {
             drop(process);
             assert!(!exists(pid), "{ending:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn suspending_twice_and_after_its_end_returns() {
+        let (_dir, process) = sh("exec sleep 600");
+        for _ in 0..3 {
+            process.suspend().unwrap();
+            process.suspend().unwrap();
+            let stat = fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+            assert!(stat.contains(") T "), "{stat}");
+            process.resume().unwrap();
+        }
+        process.kill().unwrap();
+        process.suspend().unwrap();
     }
 
     #[tokio::test]
