@@ -137,6 +137,7 @@ fn install_pymysql() -> Result<()> {
     ]);
     pip.args(["--only-binary=:all:", "--upgrade", "--target"])
         .arg(python_dir());
+    pip.env("PIP_ROOT_USER_ACTION", "ignore"); // no warning: the directory is our own
     succeed(pip.arg(format!("PyMySQL=={PYMYSQL}")))
 }
 
