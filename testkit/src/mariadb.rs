@@ -72,7 +72,10 @@ impl Kernel for Mariadb {
             .args(["--innodb-buffer-pool-size=16M", LOG_FILE_SIZE])
             .args([format!("--bind-address={ip}"), format!("--port={port}")])
             .args(["--socket=mysqld.sock", "--pid-file=mysqld.pid"]) // in the data directory
-            .args([option("--datadir=", &data)])
+            .args([
+                option("--datadir=", &data),
+                option("--tmpdir=", &tmp_dir(dir)?),
+            ])
             .args(user_option())
             .args(&self.args))
     }
@@ -117,7 +120,8 @@ INSERT INTO mysql.global_priv VALUES ('%', 'root',
 /// A data directory that is made once and copied for each node.
 fn template() -> Result<PathBuf> {
     cached("mariadb-template", |dir| {
-        let accounts = dir.join("accounts.sql");
+        let tmp = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let accounts = tmp.path().join("accounts.sql");
         fs::write(&accounts, ACCOUNTS)
             .with_context(|| format!("cannot write {}", accounts.display()))?;
         let output = Command::new("mariadb-install-db")
@@ -137,8 +141,16 @@ fn template() -> Result<PathBuf> {
                 String::from_utf8_lossy(&log).trim()
             );
         }
-        fs::remove_file(&accounts).with_context(|| format!("cannot remove {}", accounts.display()))
+        Ok(())
     })
+}
+
+/// A node's own: a mariadbd that starts removes all temporary tables from its directory, those of
+/// its neighbours too.
+fn tmp_dir(dir: &Path) -> Result<PathBuf> {
+    let tmp = dir.join("tmp");
+    fs::create_dir_all(&tmp).with_context(|| format!("cannot make {}", tmp.display()))?;
+    Ok(tmp)
 }
 
 /// Root has to say that it means it.
