@@ -1,0 +1,64 @@
+//! `cargo xtask test`: what CI runs, and what a developer runs before a commit.
+//!
+//! The tests come last and nothing is printed after them, so that the closing lines are the test
+//! runner's own.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::install;
+
+/// Documentation tests have a run of their own before the others, which close the output.
+const STEPS: [&[&str]; 4] = [
+    &["fmt", "--all", "--check"],
+    &[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ],
+    &["test", "--workspace", "--doc"],
+    &[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--examples",
+    ],
+];
+
+/// Ends with the exit code of the first step that fails.
+pub(crate) async fn run() -> Result<ExitCode> {
+    let mut start = Instant::now();
+    println!("==> install");
+    install::run().await?;
+    for step in STEPS {
+        println!(
+            "    ({:.1} s)\n==> cargo {}",
+            start.elapsed().as_secs_f32(),
+            step.join(" ")
+        );
+        start = Instant::now();
+        let status = Command::new(cargo())
+            .args(step)
+            .status()
+            .with_context(|| format!("cannot run cargo {}", step.join(" ")))?;
+        if !status.success() {
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            return Ok(code.map_or(ExitCode::FAILURE, ExitCode::from));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
