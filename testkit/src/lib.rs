@@ -1,1 +1,2 @@
 //! Clusters to run obwarden against.
+pub mod sim;
