@@ -5,7 +5,7 @@
 //! the node send bytes that are no packet. It is shared by opensrv-mysql and its shim, which never
 //! write at the same time.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
@@ -93,12 +93,27 @@ impl AsyncWrite for Outlet {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    /// opensrv-mysql writes header and payload so; what is not taken at once it copies byte by byte.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let mut inner = self.inner();
         if inner.buffer.len() > BUFFER_BYTES_MAX && inner.replaced.is_none() {
             ready!(inner.poll_send(cx))?;
         }
-        inner.buffer.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
+        for part in parts {
+            inner.buffer.extend_from_slice(part);
+        }
+        Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
