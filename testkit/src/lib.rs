@@ -18,5 +18,6 @@ pub mod paths;
 mod ports;
 pub mod process;
 pub mod seekdb;
+pub mod sim;
 pub mod topology;
 pub mod warden;

@@ -1,0 +1,246 @@
+//! What a node knows at a moment: its connections, scripted sessions and records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use super::answers::Cluster;
+use super::behaviour::{Behaviour, KillBehaviour};
+use super::connection::Connection;
+use super::rows::SimSession;
+use super::sessions::{Build, Place, Sessions};
+
+/// Scripted sessions' ids begin so far above the first real one's.
+const SCRIPTED_ID_OFFSET: u32 = 100_000;
+
+#[derive(Debug)]
+pub(super) struct NodeState {
+    pub(super) place: Place,
+    pub(super) zone: String,
+    pub(super) build: Build,
+    pub(super) first_id: u32,
+    pub(super) cluster: Arc<RwLock<Cluster>>,
+    /// Told whenever the cluster's topology switch is changed.
+    pub(super) cluster_changed: watch::Sender<()>,
+    pub(super) behaviour: watch::Sender<Behaviour>,
+    /// `None` while connecting is refused.
+    pub(super) listener: Mutex<Option<TcpListener>>,
+    pub(super) listener_changed: Notify,
+    /// Told whenever anything that a test may wait for has changed.
+    pub(super) changed: watch::Sender<()>,
+    inner: Mutex<Inner>,
+    /// Sessions that outlive their KILL wait here.
+    late_kills: Mutex<JoinSet<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next_id: u32,
+    connections: BTreeMap<u32, Arc<Connection>>,
+    connections_peak: usize,
+    scripted: Vec<SimSession>,
+    next_scripted_id: u32,
+    held: Range<u32>,
+    killed: Arc<BTreeSet<u32>>,
+    kill_behaviour: KillBehaviour,
+    statements: Vec<String>,
+    logins: Vec<String>,
+}
+
+impl NodeState {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call, right below the builder"
+    )]
+    pub(super) fn new(
+        place: Place,
+        zone: String,
+        build: Build,
+        first_id: u32,
+        cluster: Arc<RwLock<Cluster>>,
+        cluster_changed: watch::Sender<()>,
+        behaviour: Behaviour,
+        listener: TcpListener,
+    ) -> Self {
+        let listens = behaviour != Behaviour::Refuse;
+        Self {
+            place,
+            zone,
+            build,
+            first_id,
+            cluster,
+            cluster_changed,
+            behaviour: watch::Sender::new(behaviour),
+            listener: Mutex::new(listens.then_some(listener)),
+            listener_changed: Notify::new(),
+            changed: watch::Sender::new(()),
+            inner: Mutex::new(Inner {
+                next_id: first_id,
+                next_scripted_id: first_id.saturating_add(SCRIPTED_ID_OFFSET),
+                ..Inner::default()
+            }),
+            late_kills: Mutex::default(),
+        }
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+        let result = change(&mut locked(&self.inner));
+        self.changed.send_replace(());
+        result
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Inner) -> T) -> T {
+        look(&locked(&self.inner))
+    }
+
+    /// Registers a connection that has just been accepted.
+    pub(super) fn open(&self, peer: SocketAddr) -> Arc<Connection> {
+        self.update(|inner| {
+            let connection = Arc::new(Connection::new(inner.next_id, peer));
+            inner.next_id = inner.next_id.wrapping_add(1);
+            inner.connections.insert(connection.id, connection.clone());
+            inner.connections_peak = inner.connections_peak.max(inner.connections.len());
+            connection
+        })
+    }
+
+    pub(super) fn close(&self, id: u32) {
+        self.update(|inner| inner.connections.remove(&id));
+    }
+
+    pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
+        self.read(|inner| inner.connections.values().cloned().collect())
+    }
+
+    pub(super) fn connections_open(&self) -> usize {
+        self.read(|inner| inner.connections.len())
+    }
+
+    pub(super) fn connections_peak(&self) -> usize {
+        self.read(|inner| inner.connections_peak)
+    }
+
+    pub(super) fn record_statement(&self, text: &str) {
+        self.update(|inner| inner.statements.push(text.to_owned()));
+    }
+
+    pub(super) fn record_login(&self, login: &str) {
+        self.update(|inner| inner.logins.push(login.to_owned()));
+    }
+
+    pub(super) fn statements(&self) -> Vec<String> {
+        self.read(|inner| inner.statements.clone())
+    }
+
+    pub(super) fn logins(&self) -> Vec<String> {
+        self.read(|inner| inner.logins.clone())
+    }
+
+    pub(super) fn forget_records(&self) {
+        self.update(|inner| {
+            inner.statements.clear();
+            inner.logins.clear();
+            inner.connections_peak = inner.connections.len();
+        });
+    }
+
+    pub(super) fn kill_behaviour(&self) -> KillBehaviour {
+        self.read(|inner| inner.kill_behaviour.clone())
+    }
+
+    pub(super) fn set_kill_behaviour(&self, behaviour: KillBehaviour) {
+        self.update(|inner| inner.kill_behaviour = behaviour);
+    }
+
+    pub(super) fn add_session(&self, mut session: SimSession) -> u32 {
+        self.update(|inner| {
+            if session.id == 0 {
+                session.id = inner.next_scripted_id;
+                inner.next_scripted_id += 1;
+            }
+            let id = session.id;
+            inner.scripted.push(session);
+            id
+        })
+    }
+
+    pub(super) fn set_sessions(&self, sessions: Vec<SimSession>) {
+        self.update(|inner| inner.scripted.clear());
+        for session in sessions {
+            self.add_session(session);
+        }
+    }
+
+    /// Holds `count` sessions, above all ids that explicit ones may be given.
+    pub(super) fn hold_sessions(&self, count: u32) -> Range<u32> {
+        self.update(|inner| {
+            let first = self.first_id.saturating_add(2 * SCRIPTED_ID_OFFSET);
+            inner.held = first..first.saturating_add(count);
+            inner.killed = Arc::default();
+            inner.held.clone()
+        })
+    }
+
+    pub(super) fn sessions(&self) -> Sessions {
+        self.read(|inner| {
+            let connected = inner
+                .connections
+                .values()
+                .filter_map(|connection| connection.session(self.place));
+            Sessions {
+                listed: connected.chain(inner.scripted.iter().cloned()).collect(),
+                held: inner.held.clone(),
+                killed: inner.killed.clone(),
+            }
+        })
+    }
+
+    pub(super) fn has_session(&self, id: u32) -> bool {
+        self.sessions().contains(id)
+    }
+
+    /// Ends a session, or its statement.
+    pub(super) fn kill(&self, query_only: bool, id: u32) {
+        self.update(|inner| {
+            if let Some(connection) = inner.connections.get(&id) {
+                match query_only {
+                    true => connection.query_killed.notify_waiters(),
+                    false => connection.killed.cancel(),
+                }
+            } else if query_only {
+                for session in inner.scripted.iter_mut().filter(|session| session.id == id) {
+                    session.command = "Sleep".to_owned();
+                    session.state = "SLEEP".to_owned();
+                    session.info = None;
+                }
+            } else {
+                inner.scripted.retain(|session| session.id != id);
+                if inner.held.contains(&id) {
+                    Arc::make_mut(&mut inner.killed).insert(id);
+                }
+            }
+        });
+    }
+
+    /// Does so after a time, unless the node is gone by then.
+    pub(super) fn kill_later(self: &Arc<Self>, after: Duration, query_only: bool, id: u32) {
+        let state: Weak<Self> = Arc::downgrade(self);
+        locked(&self.late_kills).spawn(async move {
+            tokio::time::sleep(after).await;
+            if let Some(state) = state.upgrade() {
+                state.kill(query_only, id);
+            }
+        });
+    }
+}
+
+/// A test that panicked has already failed; what it held is still good to read.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
