@@ -14,6 +14,7 @@ impl Command {
     pub const STATISTICS: Self = Self(0x09);
     pub const PROCESS_INFO: Self = Self(0x0a);
     pub const PROCESS_KILL: Self = Self(0x0c);
+    pub const DEBUG: Self = Self(0x0d);
     pub const PING: Self = Self(0x0e);
     pub const CHANGE_USER: Self = Self(0x11);
     pub const BINLOG_DUMP: Self = Self(0x12);
@@ -23,6 +24,7 @@ impl Command {
     pub const STMT_SEND_LONG_DATA: Self = Self(0x18);
     pub const STMT_CLOSE: Self = Self(0x19);
     pub const STMT_RESET: Self = Self(0x1a);
+    pub const SET_OPTION: Self = Self(0x1b);
     pub const STMT_FETCH: Self = Self(0x1c);
     pub const BINLOG_DUMP_GTID: Self = Self(0x1e);
     pub const RESET_CONNECTION: Self = Self(0x1f);
@@ -58,12 +60,15 @@ impl Command {
         )
     }
 
-    /// Whether the server's diagnostics (warnings and errors) stay what they were after this command.
+    /// Whether the server's diagnostics (warnings and errors) stay what they were after this command, on
+    /// MariaDB and OceanBase alike.
     pub fn keeps_diagnostics(self) -> bool {
         matches!(
             self,
             Self::PING
                 | Self::STATISTICS
+                | Self::DEBUG
+                | Self::SET_OPTION
                 | Self::STMT_SEND_LONG_DATA
                 | Self::STMT_CLOSE
                 | Self::QUIT
@@ -90,4 +95,32 @@ pub enum ReplyShape {
     Definitions,
     /// An authentication exchange until OK or ERR.
     Login,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen on MariaDB 10.11 and seekdb 1.4.0: a warning, the command, `SHOW COUNT(*) WARNINGS`.
+    #[test]
+    fn a_warning_survives_the_commands_that_run_no_statement() {
+        for command in [
+            Command::PING,
+            Command::STATISTICS,
+            Command::DEBUG,
+            Command::SET_OPTION,
+        ] {
+            assert!(command.keeps_diagnostics(), "{command:?}");
+        }
+        for command in [
+            Command::QUERY,
+            Command::INIT_DB,
+            Command::FIELD_LIST,
+            Command::PROCESS_INFO,
+            Command::STMT_PREPARE,
+            Command::RESET_CONNECTION,
+        ] {
+            assert!(!command.keeps_diagnostics(), "{command:?}");
+        }
+    }
 }

@@ -65,7 +65,12 @@ impl ClientAnswer {
         let packet_bytes_max = cursor.u32("maximum packet size")?;
         let character_set = cursor.u8("character set")?;
         cursor.take(FILLER_BYTES, "filler")?;
-        let extended = ExtendedCapabilities(cursor.u32("filler")? & extended_offer.0);
+        let mut extended = ExtendedCapabilities(cursor.u32("filler")? & extended_offer.0);
+        if said.has(Capabilities::LONG_PASSWORD) {
+            // The mark of a MySQL client, for which these bytes are filler. MariaDB's offer lacks it, so
+            // that the server will not see it and would take what stands here for flags.
+            extended = ExtendedCapabilities::default();
+        }
         if said.has(Capabilities::SSL) && payload.len() == SSL_REQUEST_BYTES {
             return Ok(Self::SslRequest);
         }

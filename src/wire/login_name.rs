@@ -1,7 +1,7 @@
 //! The user name of a login, in all forms that OceanBase's users type.
 //!
-//! An OBServer takes `user` and `user@tenant`. Users of ODP type `user@tenant#cluster[:id]` or
-//! `cluster:tenant:user` by habit; an OBServer would refuse those.
+//! An OBServer takes `user` and `user@tenant`. Users of ODP type `user@tenant#cluster[:id]`,
+//! `user#cluster[:id]` or `cluster:tenant:user` by habit; an OBServer would refuse those.
 
 /// A login's name, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,21 +26,23 @@ impl LoginName {
                 cluster: Some(cluster.to_owned()),
             };
         }
-        let Some((user, rest)) = name.split_once('@') else {
-            return Self {
-                user: name.to_owned(),
-                tenant: None,
-                cluster: None,
-            };
+        let (user, rest) = match name.split_once('@') {
+            Some((user, rest)) => (user, Some(rest)),
+            None => (name, None),
         };
-        let (tenant, cluster) = match rest.split_once('#') {
-            Some((tenant, cluster)) => (tenant, Some(without_id(cluster))),
-            None => (rest, None),
+        // The cluster stands behind the tenant or, where none is named, behind the user.
+        let (last, cluster) = match rest.unwrap_or(user).split_once('#') {
+            Some((last, cluster)) => (last, Some(without_id(cluster).to_owned())),
+            None => (rest.unwrap_or(user), None),
+        };
+        let (user, tenant) = match rest {
+            Some(_) => (user, Some(last.to_owned())),
+            None => (last, None),
         };
         Self {
             user: user.to_owned(),
-            tenant: Some(tenant.to_owned()),
-            cluster: cluster.map(str::to_owned),
+            tenant,
+            cluster,
         }
     }
 
@@ -80,7 +82,7 @@ mod tests {
 
     #[test]
     fn every_form_of_a_sys_login_is_understood() {
-        let table: [(&str, &str, Option<&str>, &str); 8] = [
+        let table: [(&str, &str, Option<&str>, &str); 10] = [
             ("root", "root", None, "root"),
             ("root@sys", "root", None, "root"),
             ("sys@diag", "sys", None, "sys@diag"),
@@ -88,6 +90,8 @@ mod tests {
             ("root@sys#prod2", "root", Some("prod2"), "root"),
             ("root@sys#prod2:1", "root", Some("prod2"), "root"),
             ("prod2:sys:root", "root", Some("prod2"), "root"),
+            ("root#prod2", "root", Some("prod2"), "root"),
+            ("root#prod2:1", "root", Some("prod2"), "root"),
             ("", "", None, ""),
         ];
         for (typed, user, cluster, for_server) in table {

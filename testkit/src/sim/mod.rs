@@ -27,7 +27,6 @@ mod answers;
 mod behaviour;
 mod builder;
 mod connection;
-mod inlet;
 mod node;
 mod outlet;
 mod query;

@@ -1,7 +1,7 @@
 //! A node's server: accepting, and one connection's life.
 //!
 //! ```text
-//! client ─► pump ─► pass_unless_frozen ─► inlet ─► opensrv-mysql ─► outlet ─► client
+//! client ─► pump ─► pass_unless_frozen ─► one packet ─► opensrv-mysql ─► outlet ─► client
 //! ```
 //!
 //! The pump reads ahead, so that a client's leaving is noticed while the node pretends to hang.
@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use obwarden::wire::OnePacketReader;
 use opensrv_mysql::AsyncMysqlIntermediary;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
@@ -20,7 +21,6 @@ use tokio::task::JoinSet;
 
 use super::behaviour::Behaviour;
 use super::connection::Connection;
-use super::inlet::Inlet;
 use super::outlet::Outlet;
 use super::shim::Shim;
 use super::state::{NodeState, locked};
@@ -136,7 +136,7 @@ impl Open {
             return connection.peer_left.cancelled().await;
         }
         let shim = Shim::new(self.state.clone(), connection.clone(), outlet.clone());
-        let server = AsyncMysqlIntermediary::run_on(shim, Inlet::new(input), outlet);
+        let server = AsyncMysqlIntermediary::run_on(shim, OnePacketReader::new(input), outlet);
         tokio::pin!(server);
         tokio::select! {
             _ = &mut server => {}
