@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod clients;
 pub mod cluster;
+pub mod console;
 pub mod statement;
 pub mod table;
 pub mod wire;

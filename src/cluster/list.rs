@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 use super::Cluster;
 use super::deadline::Deadline;
 use super::failure::{NodeFailure, Stage};
-use super::merge::{Listing, Viewer, merge};
+use super::merge::{Listing, Viewer, known_columns, merge};
 use super::sessions::NodeSessions;
 use super::topology::{Server, Snapshot, TopologyError};
+use crate::table::Column;
 use crate::wire::answer::SqlError;
 
 /// What one server answered.
@@ -81,6 +82,15 @@ impl Cluster {
             clients: &self.clients,
         };
         Ok(merge(reports, full, &viewer, &self.queries))
+    }
+
+    /// The columns of a list, as far as they are known before the servers have answered.
+    pub fn list_columns(&self, full: bool) -> Vec<Column> {
+        let snapshot = self.snapshot();
+        let servers = snapshot
+            .as_deref()
+            .map_or(&[][..], |snapshot| &snapshot.servers);
+        known_columns(full, servers, &self.queries)
     }
 
     /// Asks every server for its sessions. The topology is read anew meanwhile, and servers that it

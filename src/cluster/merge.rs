@@ -1,6 +1,7 @@
 //! Makes one list out of what the servers answered. No I/O: reports, rights and clients in, rows out.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::failure::NodeFailure;
 use super::list::{NodeReport, Reports};
@@ -67,15 +68,15 @@ pub(super) fn merge(
     known: &KnownQueries,
 ) -> Listing {
     let further = if full {
-        further_columns(&reports.nodes, known)
+        let headers = reports.nodes.iter().filter_map(|node| match &node.answer {
+            Ok(sessions) => Some(Arc::clone(sessions.header())),
+            Err(_) => known.header(&node.server),
+        });
+        further_columns(headers)
     } else {
         Vec::new()
     };
-    let mut columns = plain_columns(full);
-    if full {
-        columns.extend(further.iter().map(|name| Column::text(&capitalized(name))));
-        columns.push(Column::text(WARDEN));
-    }
+    let columns = columns(full, &further);
     let mut rows = Vec::new();
     let mut failed = Vec::new();
     let mut messages = Vec::new();
@@ -134,16 +135,12 @@ fn plain_columns(full: bool) -> Vec<Column> {
     PLAIN.iter().map(column).collect()
 }
 
-/// The names of all further columns that any server reports, or that one of a failed server's build has
-/// reported before, in the order in which they come.
-fn further_columns(nodes: &[NodeReport], known: &KnownQueries) -> Vec<String> {
+/// The names of all further columns in `headers`, in the order in which they come. Those of a server that
+/// has failed are what one of its build has reported before.
+fn further_columns(headers: impl Iterator<Item = Arc<SessionsHeader>>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for node in nodes {
-        let header = match &node.answer {
-            Ok(sessions) => Some(sessions.header().clone()),
-            Err(_) => known.header(&node.server),
-        };
-        for name in header.iter().flat_map(|header| &header.names) {
+    for header in headers {
+        for name in &header.names {
             let name = name.to_ascii_lowercase();
             if !IN_PLAIN.contains(&name.as_str()) && !names.contains(&name) {
                 names.push(name);
@@ -151,6 +148,21 @@ fn further_columns(nodes: &[NodeReport], known: &KnownQueries) -> Vec<String> {
         }
     }
     names
+}
+
+/// The columns of a list, as far as the servers' answers so far tell.
+pub(super) fn known_columns(full: bool, servers: &[Server], known: &KnownQueries) -> Vec<Column> {
+    let further = further_columns(servers.iter().filter_map(|server| known.header(server)));
+    columns(full, &further)
+}
+
+fn columns(full: bool, further: &[String]) -> Vec<Column> {
+    let mut columns = plain_columns(full);
+    if full {
+        columns.extend(further.iter().map(|name| Column::text(&capitalized(name))));
+        columns.push(Column::text(WARDEN));
+    }
+    columns
 }
 
 /// Where each of `further` stands in a server's rows.

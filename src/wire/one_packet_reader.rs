@@ -83,7 +83,11 @@ impl<R: AsyncRead + Unpin> AsyncRead for OnePacketReader<R> {
             let read = payload.filled().len();
             buf.advance(header + read);
             this.header_due = 0;
-            this.payload_left = if read == 0 { 0 } else { this.payload_left - read };
+            this.payload_left = if read == 0 {
+                0
+            } else {
+                this.payload_left - read
+            };
         }
         if this.header_due == 0 && this.payload_left == 0 {
             this.header_seen = 0;

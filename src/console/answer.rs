@@ -1,0 +1,113 @@
+//! What each virtual statement answers: one arm a statement.
+
+use std::sync::Arc;
+
+use super::Request;
+use crate::cluster::Cluster;
+use crate::statement::diagnostics::{Diagnostics, Form, Message};
+use crate::statement::{Statement, parse};
+use crate::table::{Cell, Column, Row};
+use crate::wire::answer::SqlError;
+
+/// The answer to a virtual statement.
+pub(super) enum Answer {
+    /// It is done; there is nothing to show.
+    Done { messages: Vec<Message> },
+    Rows {
+        columns: Vec<Column>,
+        rows: Vec<Row>,
+        /// `None` where it was a question about the statement before: its messages stay.
+        messages: Option<Vec<Message>>,
+    },
+}
+
+/// Runs a statement.
+///
+/// # Errors
+/// As the client is to read them.
+pub(super) async fn answer(
+    text: &str,
+    request: &Request,
+    cluster: &Arc<Cluster>,
+) -> Result<Answer, SqlError> {
+    match parse(text).map_err(|error| error.to_sql())? {
+        Statement::ShowServerSessions(show) => {
+            let deadline = cluster.statement_deadline();
+            let listing = tokio::select! {
+                listing = cluster.list(&request.caller.user, show.full, deadline) => listing,
+                () = request.cancel.cancelled() => return Err(interrupted()),
+            };
+            let listing = listing.map_err(|error| error.to_sql())?;
+            Ok(Answer::Rows {
+                columns: listing.columns,
+                rows: listing.rows,
+                messages: Some(listing.messages),
+            })
+        }
+        Statement::KillServerSession(kill) => {
+            let cluster = Arc::clone(cluster);
+            let (caller, cancel) = (request.caller.clone(), request.cancel.clone());
+            // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
+            let task =
+                tokio::spawn(async move { cluster.kill_session(&caller, &kill, &cancel).await });
+            let killed = task
+                .await
+                .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
+            let killed = killed.map_err(|error| error.to_sql())?;
+            Ok(Answer::Done {
+                messages: killed.messages,
+            })
+        }
+        Statement::Diagnostics(diagnostics) => Ok(Answer::Rows {
+            columns: diagnostics_columns(&diagnostics),
+            rows: diagnostics_rows(&diagnostics, &request.messages),
+            messages: None,
+        }),
+    }
+}
+
+/// The columns that a statement will show, as far as they are known before it runs.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
+    Ok(match parse(text).map_err(|error| error.to_sql())? {
+        Statement::ShowServerSessions(show) => cluster.list_columns(show.full),
+        Statement::KillServerSession(_) => Vec::new(),
+        Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
+    })
+}
+
+fn diagnostics_columns(diagnostics: &Diagnostics) -> Vec<Column> {
+    match &diagnostics.form {
+        Form::Messages { .. } => {
+            vec![
+                Column::text("Level"),
+                Column::number("Code"),
+                Column::long_text("Message"),
+            ]
+        }
+        Form::Count { column } => vec![Column::number(column)],
+    }
+}
+
+fn diagnostics_rows(diagnostics: &Diagnostics, messages: &[Message]) -> Vec<Row> {
+    let selected = diagnostics.select(messages);
+    match diagnostics.form {
+        Form::Messages { .. } => {
+            let row = |message: &&Message| {
+                vec![
+                    Cell::text(message.level.to_string()),
+                    Cell::Number(message.code.into()),
+                    Cell::text(message.text.clone()),
+                ]
+            };
+            selected.iter().map(row).collect()
+        }
+        Form::Count { .. } => vec![vec![Cell::Number(selected.len() as u64)]],
+    }
+}
+
+fn interrupted() -> SqlError {
+    SqlError::new(1317, "Query execution was interrupted")
+}

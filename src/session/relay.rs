@@ -1,0 +1,357 @@
+//! Moves bytes between a client and its backend, both ways at once, in one task.
+//!
+//! ```text
+//!   client ──► scratch ──► router ──► backend        what is not decided, or waits, is held
+//!   client ◄── scratch ◄── tracker ◄── backend       what the client does not take yet is kept
+//! ```
+//!
+//! Both directions are polled in turn; bytes are read into a scratch buffer of the thread, looked at there
+//! and written straight from it. Only a write that came up short makes a session own a buffer, and nothing
+//! more is read in that direction until it is empty: memory is bounded, and close to none when idle.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::router::{Request, Router, Step};
+use crate::wire::command::Command;
+use crate::wire::packet::put_packet;
+use crate::wire::reply::{Outcome, ReplyTracker};
+
+/// Bytes that one read takes at most.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+/// How much a client may send behind a running virtual statement before it is read no further, in bytes.
+const PIPELINED_BYTES_MAX: usize = 1024 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into_boxed_slice());
+}
+
+/// What happens on a relay that is more than bytes going by.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The session must answer a command.
+    Request(Request),
+    /// A command that the session wants to know of has been answered.
+    Replied(Outcome),
+    /// The client has sent a KILL for this thread id on the backend; it is on its way there.
+    Kill(u32),
+    /// It is over.
+    Ended(Ended),
+}
+
+/// Who ended a relay.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The server closed its connection: after QUIT, or on its own account.
+    ServerClosed,
+    ServerLost(io::Error),
+    ClientLost(io::Error),
+}
+
+/// A client, its backend, and what is between them.
+#[derive(Debug)]
+pub(super) struct Relay<C, B> {
+    client: C,
+    backend: B,
+    pub(super) router: Router,
+    pub(super) tracker: ReplyTracker,
+    /// From the client: not decided yet, or waiting.
+    held: Vec<u8>,
+    to_backend: Unsent,
+    to_client: Unsent,
+    client_ended: bool,
+    half_closed: bool,
+    server_ended: Option<Ended>,
+}
+
+/// How a poll of one direction went.
+enum Flow {
+    Moved,
+    Blocked,
+    Event(Event),
+}
+
+impl<C, B> Relay<C, B>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    /// A relay on which the login is over. `from_client` and `from_backend` were read behind it.
+    pub(super) fn new(
+        client: C,
+        backend: B,
+        tracker: ReplyTracker,
+        from_client: Vec<u8>,
+        from_backend: Vec<u8>,
+    ) -> Self {
+        let mut relay = Self {
+            client,
+            backend,
+            router: Router::new(),
+            tracker,
+            held: from_client,
+            to_backend: Unsent::default(),
+            to_client: Unsent::default(),
+            client_ended: false,
+            half_closed: false,
+            server_ended: None,
+        };
+        relay.tracker.feed(&from_backend, |_| {});
+        relay.to_client.push(&from_backend);
+        relay
+    }
+
+    /// The next event. Cancel-safe: all state is in the relay.
+    pub(super) async fn next(&mut self) -> Event {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            loop {
+                let replies = match self.pump_replies(cx, scratch) {
+                    Flow::Event(event) => return Poll::Ready(event),
+                    flow => flow,
+                };
+                let commands = match self.pump_commands(cx, scratch) {
+                    Flow::Event(event) => return Poll::Ready(event),
+                    flow => flow,
+                };
+                if let (Flow::Blocked, Flow::Blocked) = (replies, commands) {
+                    return Poll::Pending;
+                }
+            }
+        })
+    }
+
+    /// Backend to client.
+    fn pump_replies(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Flow {
+        match self.to_client.poll_send(cx, &mut self.client) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => return Flow::Event(Event::Ended(Ended::ClientLost(error))),
+            Poll::Pending => return Flow::Blocked,
+        }
+        if let Some(ended) = self.server_ended.take() {
+            return Flow::Event(Event::Ended(ended));
+        }
+        let bytes = match poll_read(cx, &mut self.backend, scratch) {
+            Poll::Pending => return Flow::Blocked,
+            Poll::Ready(Ok([])) => {
+                self.server_ended = Some(Ended::ServerClosed);
+                return Flow::Moved;
+            }
+            Poll::Ready(Err(error)) => {
+                self.server_ended = Some(Ended::ServerLost(error));
+                return Flow::Moved;
+            }
+            Poll::Ready(Ok(bytes)) => bytes,
+        };
+        let mut notable = None;
+        self.tracker.feed(bytes, |outcome| {
+            if matches!(outcome.command, Command::CHANGE_USER | Command::RESET_CONNECTION) {
+                notable = Some(outcome);
+            }
+        });
+        if let Err(error) = self.to_client.send(cx, &mut self.client, bytes) {
+            return Flow::Event(Event::Ended(Ended::ClientLost(error)));
+        }
+        notable.map_or(Flow::Moved, |outcome| Flow::Event(Event::Replied(outcome)))
+    }
+
+    /// Client to backend.
+    fn pump_commands(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Flow {
+        match self.to_backend.poll_send(cx, &mut self.backend) {
+            Poll::Ready(Ok(())) => {}
+            // Its last words may still be there to be read: the other direction ends the relay.
+            Poll::Ready(Err(_)) => self.to_backend.clear(),
+            Poll::Pending => return Flow::Blocked,
+        }
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            let before = held.len();
+            let (flow, waits) = self.route(cx, &held);
+            if waits || matches!(flow, Flow::Event(_)) || self.held.len() < before {
+                return flow;
+            }
+        }
+        if self.client_ended {
+            return self.half_close(cx);
+        }
+        let bytes = match poll_read(cx, &mut self.client, scratch) {
+            Poll::Pending => return Flow::Blocked,
+            Poll::Ready(Err(error)) => return Flow::Event(Event::Ended(Ended::ClientLost(error))),
+            Poll::Ready(Ok([])) => {
+                self.client_ended = true;
+                return Flow::Moved;
+            }
+            Poll::Ready(Ok(bytes)) => bytes,
+        };
+        if self.held.is_empty() {
+            self.route(cx, bytes).0
+        } else {
+            self.held.extend_from_slice(bytes);
+            Flow::Moved
+        }
+    }
+
+    /// Sends on what of `input` may pass, and holds the rest. Says whether it waits for replies.
+    fn route(&mut self, cx: &mut Context<'_>, input: &[u8]) -> (Flow, bool) {
+        let mut passed = 0;
+        let (flow, taken, waits) = loop {
+            if passed == input.len() {
+                break (Flow::Moved, 0, false);
+            }
+            match self.router.next(&input[passed..], &mut self.tracker) {
+                Step::Pass { bytes, kill: None } => passed += bytes,
+                Step::Pass { bytes, kill: Some(id) } => {
+                    passed += bytes;
+                    break (Flow::Event(Event::Kill(id)), 0, false);
+                }
+                Step::Skip { bytes } => break (Flow::Moved, bytes, false),
+                Step::More => break (Flow::Moved, 0, false),
+                Step::Wait => break (Flow::Blocked, 0, true),
+                Step::Take { bytes, request } => {
+                    break (Flow::Event(Event::Request(request)), bytes, false);
+                }
+            }
+        };
+        let (pass, rest) = input.split_at(passed);
+        self.held.extend_from_slice(&rest[taken..]);
+        if !pass.is_empty() {
+            // A failed write shows when the backend is read.
+            let _ = self.to_backend.send(cx, &mut self.backend, pass);
+        }
+        let flow = if waits && !pass.is_empty() { Flow::Moved } else { flow };
+        (flow, waits)
+    }
+
+    /// Passes the end of the client's stream on, after everything before it.
+    fn half_close(&mut self, cx: &mut Context<'_>) -> Flow {
+        if self.half_closed {
+            return Flow::Blocked;
+        }
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            let _ = self.to_backend.send(cx, &mut self.backend, &held);
+            return Flow::Moved;
+        }
+        match Pin::new(&mut self.backend).poll_shutdown(cx) {
+            Poll::Pending => Flow::Blocked,
+            Poll::Ready(_) => {
+                self.half_closed = true;
+                Flow::Moved
+            }
+        }
+    }
+
+    /// Sends `payload` to the backend as the client's next packet with sequence id 0.
+    pub(super) fn send_command(&mut self, command: Command, payload: &[u8]) {
+        let mut packet = Vec::new();
+        put_packet(&mut packet, 0, payload);
+        self.tracker.expect(command);
+        self.to_backend.push(&packet);
+    }
+
+    /// Sends bytes to the client in the proxy's own name, behind all that is on its way to it.
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub(super) async fn send_to_client(&mut self, bytes: &[u8]) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.to_client.poll_send(cx, &mut self.client)).await?;
+        self.client.write_all(bytes).await
+    }
+
+    /// Ends when the client has left. What it sends meanwhile is held. Cancel-safe.
+    pub(super) async fn client_left(&mut self) {
+        while self.held.len() < PIPELINED_BYTES_MAX && !self.client_ended {
+            match self.client.read_buf(&mut self.held).await {
+                Ok(0) => self.client_ended = true,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+        if !self.client_ended {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Bytes that the other side does not take yet.
+#[derive(Debug, Default)]
+struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Unsent {
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Sends what is left over. Ready when nothing is, and then no memory is kept.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        while self.sent < self.bytes.len() {
+            match Pin::new(&mut *to).poll_write(cx, &self.bytes[self.sent..]) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(sent)) => self.sent += sent,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if !self.bytes.is_empty() {
+            self.clear();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends `bytes` behind what is left over; keeps what is not taken at once.
+    fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+        mut bytes: &[u8],
+    ) -> io::Result<()> {
+        while self.bytes.is_empty() && !bytes.is_empty() {
+            match Pin::new(&mut *to).poll_write(cx, bytes) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        self.push(bytes);
+        Ok(())
+    }
+}
+
+fn poll_read<'b>(
+    cx: &mut Context<'_>,
+    from: &mut (impl AsyncRead + Unpin),
+    scratch: &'b mut [u8],
+) -> Poll<io::Result<&'b [u8]>> {
+    let mut buf = ReadBuf::new(scratch);
+    match Pin::new(from).poll_read(cx, &mut buf) {
+        Poll::Ready(Ok(())) => {
+            let read = buf.filled().len();
+            Poll::Ready(Ok(&scratch[..read]))
+        }
+        Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,331 @@
+//! Decides, packet by packet, which of the two servers a client's command goes to. No I/O.
+//!
+//! Almost everything passes to the backend as it came; then all that is kept is how much of the packet is
+//! still to come. What is not decided yet is left with the caller, who brings it again with more behind
+//! it. Order is never changed: a command for the console waits until all replies before it are complete.
+
+use crate::statement::keywords::{self, Route, UNDECIDED_BYTES_MAX, Undecided};
+use crate::wire::command::Command;
+use crate::wire::packet::{HEADER_BYTES, Header};
+use crate::wire::reply::{ReplyTracker, Turn};
+
+use super::console_statements::ConsoleStatements;
+
+/// The longest packet that the console takes, in bytes.
+pub(super) const CONSOLE_PACKET_BYTES_MAX: usize = 1024 * 1024;
+
+/// What to do with the next bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The next `bytes` go to the backend. `kill` is the thread id that they would kill there.
+    Pass { bytes: usize, kill: Option<u32> },
+    /// The next bytes belong to nobody any more: data for a statement that lives in the session.
+    Skip { bytes: usize },
+    /// More bytes are needed to decide.
+    More,
+    /// Nothing may pass until all replies are complete.
+    Wait,
+    /// The session answers; the next `bytes` are done with.
+    Take { bytes: usize, request: Request },
+}
+
+/// A command that the session answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// A statement for the console.
+    Query(Vec<u8>),
+    /// Prepare a statement for the console.
+    Prepare(Vec<u8>),
+    /// Execute a statement that lives in the session.
+    Execute { id: u32 },
+    /// Fetch from a statement that lives in the session.
+    Fetch { id: u32 },
+    /// Reset a statement that lives in the session.
+    Reset,
+    /// A virtual statement among others in one packet.
+    Mixed,
+    /// A packet for the console that is longer than [`CONSOLE_PACKET_BYTES_MAX`].
+    TooLong,
+    /// Log in as another user: the payload is to be rewritten and sent on.
+    ChangeUser(Vec<u8>),
+}
+
+/// Who answered the last statement that was no question about the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    Backend,
+    Console,
+}
+
+/// Where in the client's stream the router stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Before a packet.
+    Boundary,
+    /// Inside a part, of which `left` bytes are still to come; another follows if it `continues`.
+    Part { left: usize, continues: bool, to: Way },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Backend,
+    Nowhere,
+}
+
+/// Routes one session's commands.
+#[derive(Debug)]
+pub(super) struct Router {
+    at: At,
+    /// Nothing passes until the replies so far are complete: the user is being changed.
+    barrier: bool,
+    pub(super) statements: ConsoleStatements,
+    pub(super) last_answer: Answered,
+}
+
+impl Router {
+    pub(super) fn new() -> Self {
+        Self {
+            at: At::Boundary,
+            barrier: false,
+            statements: ConsoleStatements::default(),
+            last_answer: Answered::Backend,
+        }
+    }
+
+    /// What to do with `input`, the next bytes from the client; not empty.
+    pub(super) fn next(&mut self, input: &[u8], tracker: &mut ReplyTracker) -> Step {
+        match self.at {
+            At::Part { left: 0, continues: true, to } => self.next_part(input, to),
+            At::Part { left, continues, to } => self.rest_of_part(input, left, continues, to),
+            At::Boundary => match tracker.turn() {
+                Turn::Server => self.command(input, tracker),
+                Turn::ClientSendsFile => self.owed(input, tracker, |header| header.payload_bytes == 0),
+                Turn::ClientSendsAuth => self.owed(input, tracker, |_| true),
+            },
+        }
+    }
+
+    /// Notes that a change of user is on its way: what comes behind it waits for its outcome.
+    pub(super) fn hold_until_idle(&mut self) {
+        self.barrier = true;
+    }
+
+    /// A packet that the server has asked for; `is_last` says whether it has then got all.
+    fn owed(
+        &mut self,
+        input: &[u8],
+        tracker: &mut ReplyTracker,
+        is_last: impl Fn(Header) -> bool,
+    ) -> Step {
+        let Some(header) = Header::read(input) else { return Step::More };
+        if is_last(header) {
+            tracker.client_has_sent();
+        }
+        self.begin_part(input, header, Way::Backend, None)
+    }
+
+    fn next_part(&mut self, input: &[u8], to: Way) -> Step {
+        match Header::read(input) {
+            Some(header) => self.begin_part(input, header, to, None),
+            None => Step::More,
+        }
+    }
+
+    /// Sends as much of a part on its way as is there.
+    fn begin_part(&mut self, input: &[u8], header: Header, to: Way, kill: Option<u32>) -> Step {
+        let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
+        self.leave_part(HEADER_BYTES + header.payload_bytes - bytes, header.continues(), to);
+        to.step(bytes, kill)
+    }
+
+    fn rest_of_part(&mut self, input: &[u8], left: usize, continues: bool, to: Way) -> Step {
+        let bytes = input.len().min(left);
+        self.leave_part(left - bytes, continues, to);
+        to.step(bytes, None)
+    }
+
+    fn leave_part(&mut self, left: usize, continues: bool, to: Way) {
+        self.at = if left == 0 && !continues { At::Boundary } else { At::Part { left, continues, to } };
+    }
+
+    /// A packet that begins a command.
+    fn command(&mut self, input: &[u8], tracker: &mut ReplyTracker) -> Step {
+        if self.barrier && !tracker.idle() {
+            return Step::Wait;
+        }
+        self.barrier = false;
+        let Some(header) = Header::read(input) else { return Step::More };
+        let packet = Packet { header, there: &input[HEADER_BYTES..] };
+        if header.payload_bytes == 0 {
+            // An empty command: the server says what it thinks of it.
+            return self.pass(input, header, Command(0), tracker, None);
+        }
+        let Some(&code) = packet.there.first() else { return Step::More };
+        let command = Command(code);
+        match command {
+            Command::QUERY | Command::STMT_PREPARE => self.statement(input, command, packet, tracker),
+            Command::CHANGE_USER => self.take(packet, tracker, |payload| Request::ChangeUser(payload.to_vec())),
+            Command::PROCESS_KILL => {
+                let Some(id) = packet.u32_at(1) else { return self.pass_or_more(input, packet, command, tracker) };
+                self.pass(input, header, command, tracker, Some(id))
+            }
+            _ if command.names_statement() => self.with_statement_id(input, command, packet, tracker),
+            _ => self.pass(input, header, command, tracker, None),
+        }
+    }
+
+    /// COM_QUERY or COM_STMT_PREPARE.
+    fn statement(
+        &mut self,
+        input: &[u8],
+        command: Command,
+        packet: Packet<'_>,
+        tracker: &mut ReplyTracker,
+    ) -> Step {
+        let whole = packet.is_whole();
+        let text = &packet.there[1..packet.there.len().min(packet.header.payload_bytes)];
+        let shown = &text[..text.len().min(UNDECIDED_BYTES_MAX)];
+        // A packet that may be looked at whole is waited for: a virtual statement may stand behind a `;`.
+        let waits = !whole && packet.header.payload_bytes <= UNDECIDED_BYTES_MAX;
+        let route = match keywords::route(shown, whole && shown.len() == text.len()) {
+            Ok(Route::Backend | Route::BackendKill(_)) | Err(Undecided) if waits => return Step::More,
+            Ok(route) => route,
+            Err(Undecided) if shown.len() < UNDECIDED_BYTES_MAX && !whole => return Step::More,
+            Err(Undecided) => Route::Backend,
+        };
+        let to_console = match route {
+            Route::Backend | Route::BackendKill(_) => false,
+            Route::Console => true,
+            Route::Diagnostics => self.last_answer == Answered::Console,
+            Route::Mixed => return self.take(packet, tracker, |_| Request::Mixed),
+        };
+        if to_console {
+            return self.take(packet, tracker, |payload| match command {
+                Command::QUERY => Request::Query(payload[1..].to_vec()),
+                _ => Request::Prepare(payload[1..].to_vec()),
+            });
+        }
+        if command == Command::STMT_PREPARE {
+            self.statements.prepared_on_backend();
+        }
+        let kill = match route {
+            Route::BackendKill(id) if command == Command::QUERY => Some(id),
+            _ => None,
+        };
+        let last_answer = self.last_answer;
+        let step = self.pass(input, packet.header, command, tracker, kill);
+        if route == Route::Diagnostics {
+            self.last_answer = last_answer;
+        }
+        step
+    }
+
+    /// A command that begins with a prepared statement's id.
+    fn with_statement_id(
+        &mut self,
+        input: &[u8],
+        command: Command,
+        packet: Packet<'_>,
+        tracker: &mut ReplyTracker,
+    ) -> Step {
+        let Some(id) = packet.u32_at(1) else {
+            return self.pass_or_more(input, packet, command, tracker);
+        };
+        let Some(id) = self.statements.resolve(id) else {
+            return self.pass(input, packet.header, command, tracker, None);
+        };
+        match command {
+            Command::STMT_CLOSE | Command::STMT_SEND_LONG_DATA => {
+                if command == Command::STMT_CLOSE {
+                    self.statements.close(id);
+                }
+                self.begin_part(input, packet.header, Way::Nowhere, None)
+            }
+            Command::STMT_FETCH => self.take(packet, tracker, |_| Request::Fetch { id }),
+            Command::STMT_RESET => self.take(packet, tracker, |_| Request::Reset),
+            _ => self.take(packet, tracker, |_| Request::Execute { id }),
+        }
+    }
+
+    /// Too short for its command: the server says so, once it is all there.
+    fn pass_or_more(
+        &mut self,
+        input: &[u8],
+        packet: Packet<'_>,
+        command: Command,
+        tracker: &mut ReplyTracker,
+    ) -> Step {
+        if packet.is_whole() {
+            self.pass(input, packet.header, command, tracker, None)
+        } else {
+            Step::More
+        }
+    }
+
+    fn pass(
+        &mut self,
+        input: &[u8],
+        header: Header,
+        command: Command,
+        tracker: &mut ReplyTracker,
+        kill: Option<u32>,
+    ) -> Step {
+        tracker.expect(command);
+        if !command.keeps_diagnostics() {
+            self.last_answer = Answered::Backend;
+        }
+        self.begin_part(input, header, Way::Backend, kill)
+    }
+
+    /// A packet for the session, once it is all there and all replies before it are complete.
+    fn take(
+        &mut self,
+        packet: Packet<'_>,
+        tracker: &ReplyTracker,
+        request: impl FnOnce(&[u8]) -> Request,
+    ) -> Step {
+        if !tracker.idle() {
+            return Step::Wait;
+        }
+        let bytes = HEADER_BYTES + packet.header.payload_bytes;
+        if packet.header.payload_bytes > CONSOLE_PACKET_BYTES_MAX {
+            return Step::Take { bytes: HEADER_BYTES, request: Request::TooLong };
+        }
+        match packet.there.get(..packet.header.payload_bytes) {
+            Some(payload) => Step::Take { bytes, request: request(payload) },
+            None => Step::More,
+        }
+    }
+}
+
+impl Way {
+    fn step(self, bytes: usize, kill: Option<u32>) -> Step {
+        match self {
+            Self::Backend => Step::Pass { bytes, kill },
+            Self::Nowhere => Step::Skip { bytes },
+        }
+    }
+}
+
+/// A packet of which the header is there, and some of the rest.
+#[derive(Debug, Clone, Copy)]
+struct Packet<'a> {
+    header: Header,
+    /// What is there behind the header: less than the payload, or more.
+    there: &'a [u8],
+}
+
+impl Packet<'_> {
+    fn is_whole(&self) -> bool {
+        !self.header.continues() && self.there.len() >= self.header.payload_bytes
+    }
+
+    /// The integer of four bytes at `at` in the payload, if it is there.
+    fn u32_at(&self, at: usize) -> Option<u32> {
+        let payload = &self.there[..self.there.len().min(self.header.payload_bytes)];
+        Some(u32::from_le_bytes(*payload.get(at..)?.first_chunk()?))
+    }
+}
+
+#[cfg(test)]
+mod tests;
