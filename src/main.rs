@@ -1,1 +1,122 @@
-fn main() {}
+//! The obwarden binary: reads the configuration, logs on to the cluster, and serves clients.
+
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use obwarden::check::check;
+use obwarden::clients::Clients;
+use obwarden::cluster::Cluster;
+use obwarden::config::{Config, Layer};
+use obwarden::console::Console;
+use obwarden::server;
+use obwarden::session::Gate;
+use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// One address from which a DBA sees and ends every session of an OceanBase cluster.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    /// A TOML file with any of the keys below, in snake_case (`servers` for --server)
+    #[arg(long, env = "OBWARDEN_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Log on to the cluster, print its servers and whether each answers, and exit
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    layer: Layer,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("obwarden: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("OBWARDEN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
+    let below = cli
+        .config
+        .as_deref()
+        .map(Layer::read)
+        .transpose()?
+        .unwrap_or_default();
+    let above = cli
+        .layer
+        .with_password(std::env::var("OBWARDEN_PASSWORD").ok());
+    let config = above.over(below).resolve()?;
+    let clients = Arc::<Clients>::default();
+    let cluster = Cluster::new(config.cluster.clone(), Arc::clone(&clients));
+    let runtime = Runtime::new()?;
+    if cli.check {
+        let checked = runtime.block_on(check(&cluster, &mut std::io::stdout()))?;
+        return Ok(if checked.failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
+    runtime.block_on(serve(config, cluster, clients))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(
+    config: Config,
+    cluster: Arc<Cluster>,
+    clients: Arc<Clients>,
+) -> Result<(), Box<dyn Error>> {
+    let snapshot = cluster
+        .refresh_topology(cluster.statement_deadline())
+        .await?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let follower = Arc::clone(&cluster);
+    let following = tokio::spawn(async move { follower.follow_topology().await });
+    let console = Console::new(Arc::clone(&cluster), Handle::current());
+    let gate = Gate::new(cluster, clients, console, config.timeouts, shutdown.clone());
+    tracing::info!(address = %listener.local_addr()?, servers = snapshot.servers.len(), "ready to accept");
+    let serving = server::run(
+        listener,
+        Arc::new(gate),
+        config.relay_threads,
+        shutdown.clone(),
+    );
+    let stopping = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("shutting down");
+        shutdown.cancel();
+    };
+    let (served, ()) = tokio::join!(serving, stopping);
+    following.abort();
+    Ok(served?)
+}

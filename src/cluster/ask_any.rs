@@ -11,9 +11,9 @@ use futures_util::future::Either;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{future, pin_mut};
 
-use super::deadline::Deadline;
 use super::failure::NodeFailure;
 use super::node::{Node, Rows};
+use crate::deadline::Deadline;
 
 /// How long one server may think before the next is asked, too.
 const STAGGER: Duration = Duration::from_millis(150);

@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
-use super::deadline::Deadline;
 use super::failure::{FailureKind, NodeFailure};
 use super::merge::Viewer;
 use super::node::Checkout;
 use super::topology::{Server, Snapshot, TopologyError};
 use crate::audit::{self, Caller};
+use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 use crate::statement::{KillServerSession, ServerRef, SessionId};
 use crate::wire::answer::SqlError;

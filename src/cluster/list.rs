@@ -8,11 +8,11 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::Cluster;
-use super::deadline::Deadline;
 use super::failure::{NodeFailure, Stage};
 use super::merge::{Listing, Viewer, known_columns, merge};
 use super::sessions::NodeSessions;
 use super::topology::{Server, Snapshot, TopologyError};
+use crate::deadline::Deadline;
 use crate::table::Column;
 use crate::wire::answer::SqlError;
 
@@ -21,6 +21,14 @@ use crate::wire::answer::SqlError;
 pub(super) struct NodeReport {
     pub(super) server: Server,
     pub(super) answer: Result<NodeSessions, NodeFailure>,
+}
+
+/// Whether one server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    pub server: Server,
+    /// How many sessions it has, the proxy's own among them.
+    pub sessions: Result<usize, NodeFailure>,
 }
 
 /// What all servers answered.
@@ -91,6 +99,19 @@ impl Cluster {
             .as_deref()
             .map_or(&[][..], |snapshot| &snapshot.servers);
         known_columns(full, servers, &self.queries)
+    }
+
+    /// Asks every server how many sessions it has.
+    ///
+    /// # Errors
+    /// When it is not known which servers there are.
+    pub async fn probe(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Probe>, TopologyError> {
+        let reports = self.ask_all(deadline).await?;
+        let probe = |NodeReport { server, answer }| Probe {
+            server,
+            sessions: answer.map(|sessions| sessions.iter().count()),
+        };
+        Ok(reports.nodes.into_iter().map(probe).collect())
     }
 
     /// Asks every server for its sessions. The topology is read anew meanwhile, and servers that it

@@ -10,7 +10,6 @@
 //! apart from the clients', and known by (server, thread id), never by user name.
 
 mod ask_any;
-mod deadline;
 mod failure;
 mod kill;
 mod list;
@@ -27,10 +26,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clients::Clients;
-pub use deadline::Deadline;
+use crate::deadline::Deadline;
 pub use failure::{FailureKind, NodeFailure};
 pub use kill::{KillError, Killed};
-pub use list::ListError;
+pub use list::{ListError, Probe};
 pub use merge::Listing;
 use node::Node;
 use own_sessions::OwnSessions;

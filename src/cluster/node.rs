@@ -14,9 +14,9 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::deadline::Deadline;
 use super::failure::{NodeFailure, Stage};
 use super::own_sessions::OwnSessions;
+use crate::deadline::Deadline;
 
 /// Connections to one server at most.
 const SLOTS: usize = 2;

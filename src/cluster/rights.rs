@@ -4,17 +4,14 @@
 //! client's own backend, which may be the one that hangs. The account's host part is not known, so of
 //! several accounts of one name the weakest counts.
 
-use serde::Deserialize;
-
 use super::Cluster;
 use super::ask_any::ask_any;
-use super::deadline::Deadline;
 use super::node::Rows;
 use super::topology::TopologyError;
+use crate::deadline::Deadline;
 
 /// Whose rights count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RightsPolicy {
     /// PROCESS, SUPER and SELECT on `oceanbase.*`, as MySQL's documentation gives them a meaning.
     #[default]

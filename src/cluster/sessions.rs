@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::deadline::Deadline;
 use super::failure::{FailureKind, NodeFailure};
 use super::node::{Checkout, Rows};
 use super::topology::Server;
+use crate::deadline::Deadline;
 
 /// The queries for a server's own sessions, from the newest branch to servers that are no OceanBase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::ask_any::first_success;
-use super::deadline::Deadline;
 use super::failure::{FailureKind, NodeFailure};
 use super::node::{Node, Rows};
+use crate::deadline::Deadline;
 
 const SERVERS_SQL: &str = "SELECT svr_ip, svr_port, inner_port, id, zone, status, build_version \
      FROM oceanbase.__all_server";

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use mysql_common::constants::{ColumnType, StatusFlags};
+use mysql_common::constants::ColumnType;
 
 use super::Outcome;
-use crate::wire::answer::{OkAnswer, SqlError};
+use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
 use crate::wire::capabilities::Capabilities;
 use crate::wire::cursor::Cursor;
 use crate::wire::reply::Role;
@@ -24,12 +24,6 @@ const TEXT_BYTES: u32 = 4 * 1024;
 const LONG_TEXT_BYTES: u32 = 4 * 262_143;
 /// Digits of a BIGINT UNSIGNED.
 const NUMBER_DIGITS: u32 = 20;
-
-/// Of the backend's last status flags, those that stay true while the console answers.
-const STATUS_KEPT: u16 = StatusFlags::SERVER_STATUS_IN_TRANS.bits()
-    | StatusFlags::SERVER_STATUS_AUTOCOMMIT.bits()
-    | StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES.bits()
-    | StatusFlags::SERVER_STATUS_IN_TRANS_READONLY.bits();
 
 /// What a reply is to be finished with.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +67,7 @@ impl Finish<'_> {
             .map_or(0, Vec::len);
         OkAnswer {
             affected_rows: 0,
-            status: self.status & STATUS_KEPT,
+            status: self.status & STATUS_LASTING,
             warnings: u16::try_from(messages).unwrap_or(u16::MAX),
             info: String::new(),
         }

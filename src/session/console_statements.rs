@@ -40,7 +40,11 @@ impl ConsoleStatements {
 
     /// The id of one of these statements that a client means by `id`, if it means one of these.
     pub(super) fn resolve(&self, id: u32) -> Option<u32> {
-        let id = if id == LAST_PREPARED { self.last_prepared? } else { id };
+        let id = if id == LAST_PREPARED {
+            self.last_prepared?
+        } else {
+            id
+        };
         self.texts.contains_key(&id).then_some(id)
     }
 

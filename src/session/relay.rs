@@ -153,7 +153,10 @@ where
         };
         let mut notable = None;
         self.tracker.feed(bytes, |outcome| {
-            if matches!(outcome.command, Command::CHANGE_USER | Command::RESET_CONNECTION) {
+            if matches!(
+                outcome.command,
+                Command::CHANGE_USER | Command::RESET_CONNECTION
+            ) {
                 notable = Some(outcome);
             }
         });
@@ -208,7 +211,10 @@ where
             }
             match self.router.next(&input[passed..], &mut self.tracker) {
                 Step::Pass { bytes, kill: None } => passed += bytes,
-                Step::Pass { bytes, kill: Some(id) } => {
+                Step::Pass {
+                    bytes,
+                    kill: Some(id),
+                } => {
                     passed += bytes;
                     break (Flow::Event(Event::Kill(id)), 0, false);
                 }
@@ -226,7 +232,11 @@ where
             // A failed write shows when the backend is read.
             let _ = self.to_backend.send(cx, &mut self.backend, pass);
         }
-        let flow = if waits && !pass.is_empty() { Flow::Moved } else { flow };
+        let flow = if waits && !pass.is_empty() {
+            Flow::Moved
+        } else {
+            flow
+        };
         (flow, waits)
     }
 

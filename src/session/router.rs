@@ -63,7 +63,11 @@ enum At {
     /// Before a packet.
     Boundary,
     /// Inside a part, of which `left` bytes are still to come; another follows if it `continues`.
-    Part { left: usize, continues: bool, to: Way },
+    Part {
+        left: usize,
+        continues: bool,
+        to: Way,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,11 +99,21 @@ impl Router {
     /// What to do with `input`, the next bytes from the client; not empty.
     pub(super) fn next(&mut self, input: &[u8], tracker: &mut ReplyTracker) -> Step {
         match self.at {
-            At::Part { left: 0, continues: true, to } => self.next_part(input, to),
-            At::Part { left, continues, to } => self.rest_of_part(input, left, continues, to),
+            At::Part {
+                left: 0,
+                continues: true,
+                to,
+            } => self.next_part(input, to),
+            At::Part {
+                left,
+                continues,
+                to,
+            } => self.rest_of_part(input, left, continues, to),
             At::Boundary => match tracker.turn() {
                 Turn::Server => self.command(input, tracker),
-                Turn::ClientSendsFile => self.owed(input, tracker, |header| header.payload_bytes == 0),
+                Turn::ClientSendsFile => {
+                    self.owed(input, tracker, |header| header.payload_bytes == 0)
+                }
                 Turn::ClientSendsAuth => self.owed(input, tracker, |_| true),
             },
         }
@@ -117,7 +131,9 @@ impl Router {
         tracker: &mut ReplyTracker,
         is_last: impl Fn(Header) -> bool,
     ) -> Step {
-        let Some(header) = Header::read(input) else { return Step::More };
+        let Some(header) = Header::read(input) else {
+            return Step::More;
+        };
         if is_last(header) {
             tracker.client_has_sent();
         }
@@ -134,7 +150,11 @@ impl Router {
     /// Sends as much of a part on its way as is there.
     fn begin_part(&mut self, input: &[u8], header: Header, to: Way, kill: Option<u32>) -> Step {
         let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
-        self.leave_part(HEADER_BYTES + header.payload_bytes - bytes, header.continues(), to);
+        self.leave_part(
+            HEADER_BYTES + header.payload_bytes - bytes,
+            header.continues(),
+            to,
+        );
         to.step(bytes, kill)
     }
 
@@ -145,7 +165,15 @@ impl Router {
     }
 
     fn leave_part(&mut self, left: usize, continues: bool, to: Way) {
-        self.at = if left == 0 && !continues { At::Boundary } else { At::Part { left, continues, to } };
+        self.at = if left == 0 && !continues {
+            At::Boundary
+        } else {
+            At::Part {
+                left,
+                continues,
+                to,
+            }
+        };
     }
 
     /// A packet that begins a command.
@@ -154,22 +182,37 @@ impl Router {
             return Step::Wait;
         }
         self.barrier = false;
-        let Some(header) = Header::read(input) else { return Step::More };
-        let packet = Packet { header, there: &input[HEADER_BYTES..] };
+        let Some(header) = Header::read(input) else {
+            return Step::More;
+        };
+        let packet = Packet {
+            header,
+            there: &input[HEADER_BYTES..],
+        };
         if header.payload_bytes == 0 {
             // An empty command: the server says what it thinks of it.
             return self.pass(input, header, Command(0), tracker, None);
         }
-        let Some(&code) = packet.there.first() else { return Step::More };
+        let Some(&code) = packet.there.first() else {
+            return Step::More;
+        };
         let command = Command(code);
         match command {
-            Command::QUERY | Command::STMT_PREPARE => self.statement(input, command, packet, tracker),
-            Command::CHANGE_USER => self.take(packet, tracker, |payload| Request::ChangeUser(payload.to_vec())),
+            Command::QUERY | Command::STMT_PREPARE => {
+                self.statement(input, command, packet, tracker)
+            }
+            Command::CHANGE_USER => self.take(packet, tracker, |payload| {
+                Request::ChangeUser(payload.to_vec())
+            }),
             Command::PROCESS_KILL => {
-                let Some(id) = packet.u32_at(1) else { return self.pass_or_more(input, packet, command, tracker) };
+                let Some(id) = packet.u32_at(1) else {
+                    return self.pass_or_more(input, packet, command, tracker);
+                };
                 self.pass(input, header, command, tracker, Some(id))
             }
-            _ if command.names_statement() => self.with_statement_id(input, command, packet, tracker),
+            _ if command.names_statement() => {
+                self.with_statement_id(input, command, packet, tracker)
+            }
             _ => self.pass(input, header, command, tracker, None),
         }
     }
@@ -188,7 +231,9 @@ impl Router {
         // A packet that may be looked at whole is waited for: a virtual statement may stand behind a `;`.
         let waits = !whole && packet.header.payload_bytes <= UNDECIDED_BYTES_MAX;
         let route = match keywords::route(shown, whole && shown.len() == text.len()) {
-            Ok(Route::Backend | Route::BackendKill(_)) | Err(Undecided) if waits => return Step::More,
+            Ok(Route::Backend | Route::BackendKill(_)) | Err(Undecided) if waits => {
+                return Step::More;
+            }
             Ok(route) => route,
             Err(Undecided) if shown.len() < UNDECIDED_BYTES_MAX && !whole => return Step::More,
             Err(Undecided) => Route::Backend,
@@ -289,10 +334,16 @@ impl Router {
         }
         let bytes = HEADER_BYTES + packet.header.payload_bytes;
         if packet.header.payload_bytes > CONSOLE_PACKET_BYTES_MAX {
-            return Step::Take { bytes: HEADER_BYTES, request: Request::TooLong };
+            return Step::Take {
+                bytes: HEADER_BYTES,
+                request: Request::TooLong,
+            };
         }
         match packet.there.get(..packet.header.payload_bytes) {
-            Some(payload) => Step::Take { bytes, request: request(payload) },
+            Some(payload) => Step::Take {
+                bytes,
+                request: request(payload),
+            },
             None => Step::More,
         }
     }

@@ -4,9 +4,17 @@
 
 use std::fmt;
 
+use mysql_common::constants::StatusFlags;
+
 use super::Malformed;
 use super::capabilities::Capabilities;
 use super::cursor::{Cursor, put_lenenc, put_lenenc_bytes};
+
+/// Of a server's last status flags, those that stay true while somebody else answers.
+pub const STATUS_LASTING: u16 = StatusFlags::SERVER_STATUS_IN_TRANS.bits()
+    | StatusFlags::SERVER_STATUS_AUTOCOMMIT.bits()
+    | StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES.bits()
+    | StatusFlags::SERVER_STATUS_IN_TRANS_READONLY.bits();
 
 /// An error as a client reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +55,15 @@ impl SqlError {
         payload.extend_from_slice(&self.code.to_le_bytes());
         payload.push(b'#');
         payload.extend_from_slice(&self.state);
+        payload.extend_from_slice(self.text.as_bytes());
+        payload
+    }
+
+    /// The payload of its ERR packet in place of a greeting: clients know of no SQLSTATE yet, and would
+    /// show it as text.
+    pub fn payload_before_greeting(&self) -> Vec<u8> {
+        let mut payload = vec![0xff];
+        payload.extend_from_slice(&self.code.to_le_bytes());
         payload.extend_from_slice(self.text.as_bytes());
         payload
     }

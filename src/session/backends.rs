@@ -1,0 +1,123 @@
+//! Finds a backend for a client: the first healthy server of a stable order.
+//!
+//! One server for all, so that a second connection's `KILL QUERY <id>` reaches the first one's server. A
+//! server that refuses, does not connect or sends no greeting in time is passed over for the next one,
+//! and avoided for a while.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use super::packets::PacketStream;
+use crate::cluster::Cluster;
+use crate::wire::answer::SqlError;
+use crate::wire::greeting::Greeting;
+
+/// How long a server that failed is asked last.
+const AVOIDED_FOR: Duration = Duration::from_secs(10);
+
+/// A backend that has greeted.
+#[derive(Debug)]
+pub(super) struct Dialled {
+    pub(super) addr: SocketAddr,
+    pub(super) packets: PacketStream<TcpStream>,
+    pub(super) greeting: Greeting,
+    /// The greeting's bytes.
+    pub(super) payload: Vec<u8>,
+}
+
+/// No server greets.
+#[derive(Debug, thiserror::Error)]
+#[error("no server of the cluster takes connections: {}", .tried.join("; "))]
+pub(super) struct NoBackend {
+    tried: Vec<String>,
+}
+
+/// The servers that clients are sent to.
+#[derive(Debug)]
+pub(super) struct Backends {
+    cluster: Arc<Cluster>,
+    connect_timeout: Duration,
+    avoided: Mutex<HashMap<SocketAddr, Instant>>,
+}
+
+impl Backends {
+    pub(super) fn new(cluster: Arc<Cluster>, connect_timeout: Duration) -> Self {
+        Self {
+            cluster,
+            connect_timeout,
+            avoided: Mutex::default(),
+        }
+    }
+
+    /// Connects to the first server that greets.
+    pub(super) async fn dial(&self) -> Result<Dialled, NoBackend> {
+        let mut tried = Vec::new();
+        for addr in self.in_order().await {
+            match tokio::time::timeout(self.connect_timeout, greeted(addr)).await {
+                Ok(Ok(dialled)) => {
+                    self.lock().remove(&addr);
+                    return Ok(dialled);
+                }
+                Ok(Err(why)) => tried.push(format!("{addr}: {why}")),
+                Err(_) => {
+                    let seconds = self.connect_timeout.as_secs_f64();
+                    tried.push(format!("{addr}: no greeting after {seconds:.1} s"));
+                }
+            }
+            self.avoid(addr);
+        }
+        if tried.is_empty() {
+            tried.push(format!(
+                "none of {} can be resolved",
+                self.cluster.settings().seeds.join(", ")
+            ));
+        }
+        Err(NoBackend { tried })
+    }
+
+    /// Sends the next clients elsewhere for a while, if there is an elsewhere.
+    pub(super) fn avoid(&self, addr: SocketAddr) {
+        self.lock().insert(addr, Instant::now());
+    }
+
+    /// The stable order, with those that failed lately at its end.
+    async fn in_order(&self) -> Vec<SocketAddr> {
+        let mut addrs = self.cluster.backends().await;
+        let avoided = self.lock();
+        addrs.sort_by_key(|addr| {
+            avoided
+                .get(addr)
+                .is_some_and(|since| since.elapsed() < AVOIDED_FOR)
+        });
+        addrs
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Instant>> {
+        self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn greeted(addr: SocketAddr) -> Result<Dialled, String> {
+    let stream = TcpStream::connect(addr)
+        .await
+        .map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
+    let mut packets = PacketStream::new(stream);
+    let payload = packets.read().await.map_err(|error| error.to_string())?;
+    if let Ok(refusal) = SqlError::read(&payload) {
+        return Err(refusal.to_string());
+    }
+    let greeting = Greeting::read(&payload).map_err(|error| error.to_string())?;
+    Ok(Dialled {
+        addr,
+        packets,
+        greeting,
+        payload,
+    })
+}

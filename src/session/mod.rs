@@ -1,0 +1,377 @@
+//! One session: a client and two servers, the backend and the console.
+//!
+//! ```text
+//!   accept ─► log_in ─► Relay ─┬─ bytes to and from the backend
+//!                              └─ Event::Request ─► answer ─► console, or a word of the session's own
+//! ```
+//!
+//! Whatever is true of one server is true of the other, so there is one command loop, one reply tracker,
+//! one place for errors.
+
+mod backends;
+mod console_statements;
+mod login;
+mod packets;
+mod relay;
+mod router;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::audit::Caller;
+use crate::clients::{Clients, Registration};
+use crate::cluster::Cluster;
+use crate::console::{self, Console};
+use crate::deadline::Deadline;
+use crate::statement::diagnostics::{Level, Message};
+use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
+use crate::wire::attributes::Attributes;
+use crate::wire::capabilities::Capabilities;
+use crate::wire::command::Command;
+use crate::wire::login::ChangeUser;
+use crate::wire::packet::put_packet;
+use crate::wire::reply::{Outcome, ReplyTracker};
+use backends::Backends;
+use console_statements::STATEMENTS_MAX;
+use login::LoginError;
+use packets::PacketStream;
+use relay::{Ended, Event, Relay};
+use router::{Answered, Request};
+
+/// How long a client and a server may take for a login.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// Until a backend must have greeted.
+    pub connect: Duration,
+    /// Until a client must have logged in.
+    pub handshake: Duration,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Gate {
+    cluster: Arc<Cluster>,
+    clients: Arc<Clients>,
+    console: Console,
+    backends: Backends,
+    handshake_timeout: Duration,
+    shutdown: CancellationToken,
+}
+
+impl Gate {
+    /// A gate to `cluster`. Sessions end when `shutdown` is cancelled.
+    pub fn new(
+        cluster: Arc<Cluster>,
+        clients: Arc<Clients>,
+        console: Console,
+        timeouts: Timeouts,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            backends: Backends::new(Arc::clone(&cluster), timeouts.connect),
+            cluster,
+            clients,
+            console,
+            handshake_timeout: timeouts.handshake,
+            shutdown,
+        }
+    }
+
+    /// The cluster's name, where it is known.
+    fn cluster_name(&self) -> Option<String> {
+        let configured = self.cluster.settings().cluster_name.clone();
+        configured.or_else(|| self.cluster.snapshot()?.cluster_name.clone())
+    }
+}
+
+/// Serves one client from its connecting to its end.
+pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
+    let mut packets = PacketStream::new(stream);
+    let deadline = Deadline::after(gate.handshake_timeout);
+    let logged_in = match Box::pin(login::log_in(&mut packets, &gate, deadline)).await {
+        Ok(logged_in) => logged_in,
+        Err(error) => return refuse(packets, client, &error).await,
+    };
+    let key = (logged_in.backend_addr, logged_in.thread_id);
+    tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
+    let session = Session::new(packets, client, logged_in, &gate);
+    match session.run(&gate).await {
+        Ended::ServerClosed => {
+            tracing::debug!(%client, backend = %key.0, "the server has closed the session")
+        }
+        Ended::ServerLost(error) => {
+            tracing::warn!(%client, backend = %key.0, %error, "the server is lost")
+        }
+        Ended::ClientLost(error) => {
+            tracing::debug!(%client, backend = %key.0, %error, "the client has left")
+        }
+    }
+}
+
+/// Tells a client why it is not let in.
+async fn refuse(mut packets: PacketStream<TcpStream>, client: SocketAddr, error: &LoginError) {
+    tracing::info!(%client, %error, "a client is not logged in");
+    let Some(refusal) = error.to_sql() else {
+        return;
+    };
+    let payload = match error {
+        LoginError::NoBackend(_) => refusal.payload_before_greeting(),
+        _ => refusal.payload(),
+    };
+    // That it has left meanwhile is its own business.
+    let _ = packets.write(&payload).await;
+}
+
+/// A client that is logged in.
+struct Session {
+    relay: Relay<TcpStream, TcpStream>,
+    registration: Registration,
+    caller: Caller,
+    capabilities: Capabilities,
+    /// What the last virtual statement left behind, for `SHOW WARNINGS`.
+    messages: Arc<Vec<Message>>,
+    /// The user that a change is on its way to.
+    changing_to: Option<String>,
+}
+
+impl Session {
+    fn new(
+        packets: PacketStream<TcpStream>,
+        client: SocketAddr,
+        logged_in: login::LoggedIn,
+        gate: &Gate,
+    ) -> Self {
+        let deprecate_eof = logged_in.capabilities.has(Capabilities::DEPRECATE_EOF);
+        let tracker = ReplyTracker::new(deprecate_eof, logged_in.status);
+        let (client_stream, from_client) = packets.into_parts();
+        let (backend, from_backend) = logged_in.backend.into_parts();
+        Self {
+            relay: Relay::new(client_stream, backend, tracker, from_client, from_backend),
+            registration: gate
+                .clients
+                .register((logged_in.backend_addr, logged_in.thread_id), client),
+            caller: Caller {
+                user: logged_in.user,
+                client,
+            },
+            capabilities: logged_in.capabilities,
+            messages: Arc::default(),
+            changing_to: None,
+        }
+    }
+
+    /// The command loop: what happens until it is over.
+    async fn run(mut self, gate: &Gate) -> Ended {
+        loop {
+            let event = tokio::select! {
+                event = self.relay.next() => event,
+                () = gate.shutdown.cancelled() => return self.shut_down().await,
+            };
+            let answered = match event {
+                Event::Request(request) => Box::pin(self.answer(request, gate)).await,
+                Event::Replied(outcome) => {
+                    self.replied(outcome);
+                    Ok(())
+                }
+                Event::Kill(thread_id) => {
+                    let (backend, _) = self.registration.key();
+                    self.registration.clients().cancel((backend, thread_id));
+                    Ok(())
+                }
+                Event::Ended(ended) => return ended,
+            };
+            if let Err(error) = answered {
+                return Ended::ClientLost(error);
+            }
+        }
+    }
+
+    /// Answers a command that does not go to the backend.
+    async fn answer(&mut self, request: Request, gate: &Gate) -> io::Result<()> {
+        match request {
+            Request::Query(text) => match String::from_utf8(text) {
+                Ok(text) => self.ask_console(console::Command::Query(text), gate).await,
+                Err(_) => self.say_error(not_utf8()).await,
+            },
+            Request::Prepare(text) => match (
+                String::from_utf8(text),
+                self.relay.router.statements.next_id(),
+            ) {
+                (Ok(text), Some(id)) => {
+                    self.ask_console(console::Command::Prepare { id, text }, gate)
+                        .await
+                }
+                (Ok(_), None) => {
+                    let text = format!(
+                        "Can't prepare more than {STATEMENTS_MAX} virtual statements in a session"
+                    );
+                    self.say_error(SqlError::new(1461, text)).await
+                }
+                (Err(_), _) => self.say_error(not_utf8()).await,
+            },
+            Request::Execute { id } => {
+                match self.relay.router.statements.text(id).map(str::to_owned) {
+                    Some(text) => {
+                        self.ask_console(console::Command::Execute { id, text }, gate)
+                            .await
+                    }
+                    None => {
+                        self.say_error(SqlError::new(
+                            1243,
+                            format!("Unknown prepared statement {id}"),
+                        ))
+                        .await
+                    }
+                }
+            }
+            Request::Fetch { id } => {
+                let text = format!("The statement ({id}) has no open cursor.");
+                self.say_error(SqlError::new(1421, text)).await
+            }
+            Request::Reset => {
+                let status = self.relay.tracker.status() & STATUS_LASTING;
+                let ok = OkAnswer {
+                    status,
+                    ..OkAnswer::default()
+                };
+                self.say(&ok.ok_payload(self.capabilities)).await
+            }
+            Request::Mixed => {
+                let text =
+                    "A statement of obwarden's must stand alone: nothing of this packet was run";
+                self.say_error(SqlError::new(1235, text)).await
+            }
+            Request::TooLong => {
+                self.say_error(SqlError::new(
+                    1153,
+                    "Got a packet bigger than obwarden's statements may be",
+                ))
+                .await?;
+                Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a virtual statement that is too long",
+                ))
+            }
+            Request::ChangeUser(payload) => self.change_user(&payload, gate).await,
+        }
+    }
+
+    /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
+    async fn ask_console(&mut self, command: console::Command, gate: &Gate) -> io::Result<()> {
+        let running = self.registration.run();
+        let mut exchange = gate.console.open(console::Request {
+            command: command.clone(),
+            caller: self.caller.clone(),
+            capabilities: self.capabilities,
+            status: self.relay.tracker.status(),
+            messages: Arc::clone(&self.messages),
+            cancel: running.token().clone(),
+        });
+        let mut reply = Vec::new();
+        loop {
+            reply.clear();
+            let more = tokio::select! {
+                more = exchange.next(&mut reply) => more?,
+                () = self.relay.client_left() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+            if !more {
+                break;
+            }
+            self.relay.send_to_client(&reply).await?;
+        }
+        let Some(outcome) = exchange.outcome() else {
+            return Ok(());
+        };
+        drop(running);
+        if let (console::Command::Prepare { id, text }, Ok(())) = (command, &outcome.result) {
+            self.relay.router.statements.keep(id, text);
+        }
+        if let Some(messages) = outcome.messages {
+            self.leave_behind(messages);
+        }
+        Ok(())
+    }
+
+    /// Keeps a statement's messages for `SHOW WARNINGS`.
+    fn leave_behind(&mut self, messages: Vec<Message>) {
+        self.messages = Arc::new(messages);
+        self.relay.router.last_answer = Answered::Console;
+    }
+
+    /// Sends a change of user on, with the name and attributes that a server takes.
+    async fn change_user(&mut self, payload: &[u8], gate: &Gate) -> io::Result<()> {
+        let change = ChangeUser::read(payload, self.capabilities)
+            .map_err(|error| SqlError::new(1043, format!("Bad handshake: {error}")));
+        let admitted = change.and_then(|change| {
+            let name = login::admit(&change.user, change.attributes.as_ref(), gate)?;
+            Ok((change, name))
+        });
+        let (mut change, name) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => {
+                self.say_error(error).await?;
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+        };
+        change.user = name.for_server().into_bytes();
+        change.attributes = change.attributes.as_ref().map(Attributes::through_proxy);
+        self.changing_to = Some(name.user);
+        self.relay.router.hold_until_idle();
+        self.relay
+            .send_command(Command::CHANGE_USER, &change.payload(self.capabilities));
+        Ok(())
+    }
+
+    /// The session begins anew: as another user, or reset.
+    fn replied(&mut self, outcome: Outcome) {
+        if !outcome.succeeded {
+            return;
+        }
+        if let Some(user) = self.changing_to.take() {
+            self.caller.user = user;
+        }
+        self.relay.router.statements.clear();
+        self.relay.router.last_answer = Answered::Backend;
+        self.messages = Arc::default();
+    }
+
+    /// An error of the session's own, in answer to the last command.
+    async fn say_error(&mut self, error: SqlError) -> io::Result<()> {
+        self.leave_behind(vec![Message {
+            level: Level::Error,
+            code: error.code,
+            text: error.text.clone(),
+        }]);
+        self.say(&error.payload()).await
+    }
+
+    /// A packet of the session's own, in answer to the last command.
+    async fn say(&mut self, payload: &[u8]) -> io::Result<()> {
+        let mut packet = Vec::new();
+        put_packet(&mut packet, 1, payload);
+        self.relay.send_to_client(&packet).await
+    }
+
+    /// Tells a client that waits for nothing why its session ends.
+    async fn shut_down(mut self) -> Ended {
+        if self.relay.tracker.idle() {
+            let error = SqlError::new(1053, "obwarden is shutting down");
+            let mut packet = Vec::new();
+            put_packet(&mut packet, 0, &error.payload());
+            let _ = self.relay.send_to_client(&packet).await;
+        }
+        Ended::ServerClosed
+    }
+}
+
+fn not_utf8() -> SqlError {
+    SqlError::new(
+        1300,
+        "Invalid utf8mb4 character string: a statement of obwarden's must be UTF-8",
+    )
+}
