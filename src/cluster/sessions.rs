@@ -148,7 +148,7 @@ pub(super) struct Session<'a> {
 }
 
 impl NodeSessions {
-    fn new(rows: Rows, server: SocketAddr) -> Self {
+    pub(super) fn new(rows: Rows, server: SocketAddr) -> Self {
         let header = SessionsHeader {
             id: rows.column("id"),
             user: rows.column("user"),

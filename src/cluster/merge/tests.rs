@@ -1,1 +1,272 @@
+use std::time::Duration;
 
+use super::*;
+use crate::cluster::failure::{FailureKind, Stage};
+use crate::cluster::list::Stale;
+use crate::cluster::node::Rows;
+use crate::cluster::sessions::NodeSessions;
+use crate::cluster::topology::TopologyError;
+
+const COLUMNS: [&str; 6] = ["ID", "USER", "HOST", "COMMAND", "TIME", "INFO"];
+
+fn server(addr: &str, zone: &str) -> Server {
+    Server {
+        addr: addr.parse().unwrap(),
+        rpc_port: Some(2882),
+        id: None,
+        zone: Some(zone.into()),
+        status: None,
+        build: Some(format!("build of {addr}")),
+    }
+}
+
+fn answered(addr: &str, zone: &str, columns: &[&str], rows: &[&[&str]]) -> NodeReport {
+    let server = server(addr, zone);
+    let cells = |row: &&[&str]| {
+        row.iter()
+            .map(|v| (*v != "NULL").then(|| v.as_bytes().to_vec()))
+            .collect()
+    };
+    let rows = Rows {
+        columns: columns.iter().map(|&column| column.to_owned()).collect(),
+        rows: rows.iter().map(cells).collect(),
+    };
+    NodeReport {
+        answer: Ok(NodeSessions::new(rows, server.addr)),
+        server,
+    }
+}
+
+fn failed(addr: &str, zone: &str) -> NodeReport {
+    let failure = NodeFailure {
+        kind: FailureKind::NoAnswer,
+        stage: Stage::Query,
+        elapsed: Duration::from_secs(3),
+        server_code: None,
+        detail: String::new(),
+    };
+    NodeReport {
+        server: server(addr, zone),
+        answer: Err(failure),
+    }
+}
+
+/// What `user` sees of `nodes`.
+fn list(
+    nodes: Vec<NodeReport>,
+    full: bool,
+    user: &str,
+    rights: Rights,
+    own: &OwnSessions,
+) -> Listing {
+    let clients = Arc::new(Clients::default());
+    let _client = clients.register(
+        ("10.0.0.1:2881".parse().unwrap(), 7),
+        "192.0.2.9:5000".parse().unwrap(),
+    );
+    let viewer = Viewer {
+        user,
+        rights,
+        own,
+        clients: &clients,
+    };
+    let reports = Reports {
+        nodes,
+        unusable: Vec::new(),
+        stale: None,
+    };
+    merge(reports, full, &viewer, &KnownQueries::default())
+}
+
+const ALL: Rights = Rights {
+    see_others: true,
+    kill_others: true,
+};
+
+fn shown(listing: &Listing, column: &str) -> Vec<String> {
+    let at = listing
+        .columns
+        .iter()
+        .position(|c| c.name == column)
+        .unwrap();
+    let text = |cell: &Cell| match cell {
+        Cell::Null => "NULL".to_owned(),
+        Cell::Number(number) => number.to_string(),
+        Cell::Text(text) => String::from_utf8_lossy(text).into_owned(),
+    };
+    listing.rows.iter().map(|row| text(&row[at])).collect()
+}
+
+#[test]
+fn rows_come_by_server_and_id_and_failed_servers_last() {
+    let listing = list(
+        vec![
+            failed("10.0.0.3:2881", "z0"),
+            answered(
+                "10.0.0.1:2881",
+                "z1",
+                &COLUMNS,
+                &[
+                    &["10", "a", "h:1", "Sleep", "3", "NULL"],
+                    &["9", "a", "h:2", "Query", "0.5", "select 1"],
+                ],
+            ),
+            answered(
+                "10.0.0.2:2881",
+                "z2",
+                &COLUMNS,
+                &[&["1", "a", "h:3", "Sleep", "1", "NULL"]],
+            ),
+        ],
+        false,
+        "root",
+        ALL,
+        &OwnSessions::default(),
+    );
+    assert_eq!(shown(&listing, "Id"), ["9", "10", "1", "NULL"]);
+    assert_eq!(
+        shown(&listing, "Ip"),
+        ["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    );
+    assert_eq!(shown(&listing, "State")[3], "NO ANSWER");
+    assert_eq!(shown(&listing, "Command")[3], "ERROR");
+    assert_eq!(
+        shown(&listing, "Info")[3],
+        "no answer after 3.0 s in query; its sessions are NOT in this list"
+    );
+    assert_eq!(listing.messages.len(), 1);
+    assert_eq!(listing.messages[0].code, 4012);
+}
+
+#[test]
+fn a_plain_info_is_short_and_on_one_line_and_a_full_one_whole() {
+    let info = format!("select\n\t1,   '{}'", "é".repeat(200));
+    let node = || {
+        answered(
+            "10.0.0.1:2881",
+            "z1",
+            &COLUMNS,
+            &[&["1", "a", "h", "Query", "1", &info]],
+        )
+    };
+    let plain = list(vec![node()], false, "root", ALL, &OwnSessions::default());
+    assert_eq!(shown(&plain, "Info")[0].chars().count(), INFO_CHARS);
+    assert!(shown(&plain, "Info")[0].starts_with("select 1, 'éé"));
+    let full = list(vec![node()], true, "root", ALL, &OwnSessions::default());
+    assert_eq!(shown(&full, "Info")[0], info);
+}
+
+#[test]
+fn two_builds_with_two_sets_of_columns_make_one_list() {
+    let listing = list(
+        vec![
+            answered(
+                "10.0.0.1:2881",
+                "z1",
+                &["ID", "SVR_IP", "TOTAL_TIME", "TRACE_ID"],
+                &[&["1", "x", "5", "Y1"]],
+            ),
+            answered(
+                "10.0.0.2:2881",
+                "z2",
+                &["id", "trace_id", "LEVEL"],
+                &[&["2", "Y2", "7"]],
+            ),
+        ],
+        true,
+        "root",
+        ALL,
+        &OwnSessions::default(),
+    );
+    let names: Vec<&str> = listing.columns[PLAIN.len()..]
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
+    assert_eq!(names, ["Total_time", "Trace_id", "Level", "Warden"]);
+    assert_eq!(shown(&listing, "Trace_id"), ["Y1", "Y2"]);
+    assert_eq!(shown(&listing, "Level"), ["NULL", "7"]);
+    assert!(
+        listing
+            .rows
+            .iter()
+            .all(|row| row.len() == listing.columns.len())
+    );
+}
+
+#[test]
+fn a_client_of_this_proxy_has_its_true_address_and_own_sessions_are_marked_or_left_out() {
+    let own = OwnSessions::default();
+    own.insert("10.0.0.1:2881".parse().unwrap(), 8);
+    let rows: [&[&str]; 2] = [
+        &["7", "a", "10.0.0.99:1", "Sleep", "1", "NULL"],
+        &["8", "root", "10.0.0.99:2", "Sleep", "1", "NULL"],
+    ];
+    let node = |addr: &str| answered(addr, "z1", &COLUMNS, &rows);
+    let plain = list(vec![node("10.0.0.1:2881")], false, "root", ALL, &own);
+    assert_eq!(shown(&plain, "Client"), ["192.0.2.9:5000"]);
+    let full = list(vec![node("10.0.0.1:2881")], true, "root", ALL, &own);
+    assert_eq!(shown(&full, "Warden"), ["client", "service"]);
+    let elsewhere = list(vec![node("10.0.0.2:2881")], true, "root", ALL, &own);
+    assert_eq!(
+        shown(&elsewhere, "Warden"),
+        ["NULL", "NULL"],
+        "the same ids on another server are others"
+    );
+}
+
+#[test]
+fn without_a_right_one_sees_ones_own_and_a_note_that_there_is_more() {
+    let rows: [&[&str]; 2] = [
+        &["1", "app", "h", "Sleep", "1", "NULL"],
+        &["2", "root", "h", "Sleep", "1", "NULL"],
+    ];
+    let node = || answered("10.0.0.1:2881", "z1", &COLUMNS, &rows);
+    let own = OwnSessions::default();
+    let listing = list(vec![node()], false, "app", Rights::default(), &own);
+    assert_eq!(shown(&listing, "Id"), ["1"]);
+    assert_eq!(
+        listing.messages,
+        [Message::note(
+            HIDDEN,
+            "sessions of other users are not shown (needs PROCESS)"
+        )]
+    );
+    let killer = Rights {
+        see_others: false,
+        kill_others: true,
+    };
+    assert_eq!(
+        list(vec![node()], false, "app", killer, &own).rows.len(),
+        1,
+        "to kill is not to see"
+    );
+}
+
+#[test]
+fn an_old_topology_and_a_row_without_address_are_told() {
+    let clients = Clients::default();
+    let viewer = Viewer {
+        user: "root",
+        rights: ALL,
+        own: &OwnSessions::default(),
+        clients: &clients,
+    };
+    let reports = Reports {
+        nodes: vec![answered("10.0.0.1:2881", "z1", &COLUMNS, &[])],
+        unusable: vec!["host:2881".into()],
+        stale: Some(Stale {
+            age_seconds: 40,
+            why: TopologyError(vec![]),
+        }),
+    };
+    let texts: Vec<String> = merge(reports, false, &viewer, &KnownQueries::default())
+        .messages
+        .into_iter()
+        .map(|m| m.text)
+        .collect();
+    assert!(texts[0].contains("'host:2881'"), "{texts:?}");
+    assert!(
+        texts[1].starts_with("the topology is 40 s old"),
+        "{texts:?}"
+    );
+}

@@ -1,1 +1,389 @@
+use super::*;
+use crate::wire::packet::put_packet;
 
+fn packet(command: Command, rest: &[u8]) -> Vec<u8> {
+    let mut payload = vec![command.0];
+    payload.extend_from_slice(rest);
+    let mut packet = Vec::new();
+    put_packet(&mut packet, 0, &payload);
+    packet
+}
+
+fn query(text: &str) -> Vec<u8> {
+    packet(Command::QUERY, text.as_bytes())
+}
+
+fn idle() -> ReplyTracker {
+    ReplyTracker::new(false, 0)
+}
+
+/// Routes `input` to its end, or to the first step that is no `Pass`.
+fn route(
+    router: &mut Router,
+    tracker: &mut ReplyTracker,
+    mut input: &[u8],
+) -> (usize, Option<Step>) {
+    let mut passed = 0;
+    while !input.is_empty() {
+        match router.next(input, tracker) {
+            Step::Pass { bytes, .. } => {
+                passed += bytes;
+                input = &input[bytes..];
+            }
+            other => return (passed, Some(other)),
+        }
+    }
+    (passed, None)
+}
+
+/// A router that keeps one virtual statement prepared, and its id.
+fn with_prepared() -> (Router, u32) {
+    let mut router = Router::new();
+    let id = router.statements.next_id().unwrap();
+    router.statements.keep(id, "SHOW SERVER SESSIONS".into());
+    (router, id)
+}
+
+#[test]
+fn a_servers_statement_passes_however_it_is_cut() {
+    let input = query("SELECT * FROM t WHERE a = 'SHOW SERVER SESSIONS'");
+    for cut in 1..input.len() {
+        let (mut router, mut tracker) = (Router::new(), idle());
+        let (passed, stopped) = route(&mut router, &mut tracker, &input[..cut]);
+        assert!(
+            matches!(stopped, None | Some(Step::More)),
+            "cut at {cut}: {stopped:?}"
+        );
+        let (rest, stopped) = route(&mut router, &mut tracker, &input[passed..]);
+        assert_eq!(
+            (passed + rest, stopped),
+            (input.len(), None),
+            "cut at {cut}"
+        );
+        assert!(!tracker.idle());
+    }
+}
+
+#[test]
+fn a_virtual_statement_is_taken_once_it_is_all_there() {
+    let input = query("SHOW SERVER SESSIONS");
+    for cut in 1..input.len() {
+        let (mut router, mut tracker) = (Router::new(), idle());
+        let early = route(&mut router, &mut tracker, &input[..cut]);
+        assert_eq!(early, (0, Some(Step::More)), "cut at {cut}");
+    }
+    let (passed, taken) = route(&mut Router::new(), &mut idle(), &input);
+    let request = Request::Query(b"SHOW SERVER SESSIONS".to_vec());
+    assert_eq!(
+        (passed, taken),
+        (
+            0,
+            Some(Step::Take {
+                bytes: input.len(),
+                request
+            })
+        )
+    );
+}
+
+#[test]
+fn a_virtual_statement_waits_for_the_replies_before_it() {
+    let mut input = query("SELECT 1");
+    let first = input.len();
+    input.extend(query("SHOW SERVER SESSIONS"));
+    let (mut router, mut tracker) = (Router::new(), idle());
+    assert_eq!(
+        route(&mut router, &mut tracker, &input),
+        (first, Some(Step::Wait))
+    );
+    tracker.feed(b"\x07\0\0\x01\0\0\0\x02\0\0\0", |_| {});
+    assert!(matches!(
+        router.next(&input[first..], &mut tracker),
+        Step::Take { .. }
+    ));
+}
+
+#[test]
+fn a_long_statement_is_not_held_back_once_its_beginning_is_the_servers() {
+    let text = format!(
+        "INSERT INTO t VALUES ('{}')",
+        "x".repeat(UNDECIDED_BYTES_MAX)
+    );
+    let input = query(&text);
+    let (passed, stopped) = route(&mut Router::new(), &mut idle(), &input[..64]);
+    assert_eq!((passed, stopped), (64, None));
+}
+
+#[test]
+fn a_comment_without_end_is_held_back_up_to_the_limit_and_no_further() {
+    let text = format!(
+        "/*{}*/ SHOW SERVER SESSIONS",
+        "x".repeat(2 * UNDECIDED_BYTES_MAX)
+    );
+    let input = query(&text);
+    let held = route(
+        &mut Router::new(),
+        &mut idle(),
+        &input[..HEADER_BYTES + 1 + UNDECIDED_BYTES_MAX - 1],
+    );
+    assert_eq!(held, (0, Some(Step::More)));
+    assert_eq!(
+        route(&mut Router::new(), &mut idle(), &input),
+        (input.len(), None)
+    );
+}
+
+#[test]
+fn diagnostics_go_to_whom_answered_last() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    let input = query("SHOW WARNINGS");
+    assert_eq!(
+        route(&mut router, &mut tracker, &input),
+        (input.len(), None)
+    );
+    router.last_answer = Answered::Console;
+    let mut tracker = idle();
+    assert!(matches!(
+        route(&mut router, &mut tracker, &input),
+        (0, Some(Step::Take { .. }))
+    ));
+    route(&mut router, &mut tracker, &packet(Command::PING, b""));
+    assert_eq!(
+        router.last_answer,
+        Answered::Console,
+        "a ping leaves no diagnostics"
+    );
+    route(&mut router, &mut tracker, &query("SELECT 1"));
+    assert_eq!(router.last_answer, Answered::Backend);
+}
+
+#[test]
+fn the_contents_of_a_file_are_no_commands_whatever_they_look_like() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    route(
+        &mut router,
+        &mut tracker,
+        &query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"),
+    );
+    tracker.feed(b"\x02\0\0\x01\xfbf", |_| {});
+    let mut file = Vec::new();
+    put_packet(&mut file, 2, b"\x03SHOW SERVER SESSIONS");
+    put_packet(&mut file, 3, b"");
+    assert_eq!(route(&mut router, &mut tracker, &file), (file.len(), None));
+    assert_eq!(tracker.turn(), Turn::Server);
+    assert!(!tracker.idle(), "the server's verdict is still to come");
+}
+
+#[test]
+fn a_statement_that_waits_becomes_file_data_when_the_server_asks_for_a_file() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    route(
+        &mut router,
+        &mut tracker,
+        &query("LOAD DATA LOCAL INFILE 'f' INTO TABLE t"),
+    );
+    let input = query("SHOW SERVER SESSIONS");
+    assert_eq!(router.next(&input, &mut tracker), Step::Wait);
+    tracker.feed(b"\x02\0\0\x01\xfbf", |_| {});
+    assert_eq!(
+        router.next(&input, &mut tracker),
+        Step::Pass {
+            bytes: input.len(),
+            kill: None
+        }
+    );
+}
+
+#[test]
+fn a_prepared_virtual_statement_is_the_sessions_in_every_command() {
+    let (mut router, id) = with_prepared();
+    let id_bytes = id.to_le_bytes();
+    let mut taken = |command, rest: &[u8]| {
+        let mut body = id_bytes.to_vec();
+        body.extend_from_slice(rest);
+        let input = packet(command, &body);
+        let mut tracker = idle();
+        let step = router.next(&input, &mut tracker);
+        assert!(tracker.idle(), "nothing went to the server");
+        step
+    };
+    let bytes = HEADER_BYTES + 10;
+    let step = taken(Command::STMT_EXECUTE, &[0, 1, 0, 0, 0]);
+    assert_eq!(
+        step,
+        Step::Take {
+            bytes,
+            request: Request::Execute { id }
+        }
+    );
+    let step = taken(Command::STMT_FETCH, &[1, 0, 0, 0, 0]);
+    assert_eq!(
+        step,
+        Step::Take {
+            bytes,
+            request: Request::Fetch { id }
+        }
+    );
+    assert_eq!(
+        taken(Command::STMT_RESET, &[]),
+        Step::Take {
+            bytes: HEADER_BYTES + 5,
+            request: Request::Reset
+        }
+    );
+    assert_eq!(
+        taken(Command::STMT_SEND_LONG_DATA, &[0, 0, b'x']),
+        Step::Skip {
+            bytes: HEADER_BYTES + 8
+        }
+    );
+    assert_eq!(
+        taken(Command::STMT_CLOSE, &[]),
+        Step::Skip {
+            bytes: HEADER_BYTES + 5
+        }
+    );
+    assert!(
+        matches!(taken(Command::STMT_CLOSE, &[]), Step::Pass { .. }),
+        "it is closed now"
+    );
+}
+
+#[test]
+fn long_data_for_a_virtual_statement_is_dropped_to_its_last_byte() {
+    let (mut router, id) = with_prepared();
+    let mut body = id.to_le_bytes().to_vec();
+    body.extend_from_slice(&[0; 1000]);
+    let mut input = packet(Command::STMT_SEND_LONG_DATA, &body);
+    let skipped = input.len();
+    input.extend(packet(Command::PING, b""));
+    let mut tracker = idle();
+    assert_eq!(
+        router.next(&input[..100], &mut tracker),
+        Step::Skip { bytes: 100 }
+    );
+    assert_eq!(
+        router.next(&input[100..], &mut tracker),
+        Step::Skip {
+            bytes: skipped - 100
+        }
+    );
+    assert_eq!(
+        router.next(&input[skipped..], &mut tracker),
+        Step::Pass {
+            bytes: 5,
+            kill: None
+        }
+    );
+}
+
+#[test]
+fn a_kill_tells_the_thread_id_as_a_statement_and_as_a_command() {
+    let input = query("KILL QUERY 77");
+    let step = Router::new().next(&input, &mut idle());
+    assert_eq!(
+        step,
+        Step::Pass {
+            bytes: input.len(),
+            kill: Some(77)
+        }
+    );
+    let input = packet(Command::PROCESS_KILL, &77u32.to_le_bytes());
+    let step = Router::new().next(&input, &mut idle());
+    assert_eq!(
+        step,
+        Step::Pass {
+            bytes: input.len(),
+            kill: Some(77)
+        }
+    );
+}
+
+#[test]
+fn nothing_passes_while_the_user_is_being_changed() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    let input = packet(Command::CHANGE_USER, b"root\0\0\0");
+    assert!(matches!(
+        router.next(&input, &mut tracker),
+        Step::Take { .. }
+    ));
+    tracker.expect(Command::CHANGE_USER);
+    router.hold_until_idle();
+    let ping = packet(Command::PING, b"");
+    assert_eq!(router.next(&ping, &mut tracker), Step::Wait);
+    tracker.feed(b"\x03\0\0\x01\xfep\0", |_| {});
+    let mut answer = Vec::new();
+    put_packet(&mut answer, 2, b"scrambled");
+    let step = router.next(&answer, &mut tracker);
+    assert_eq!(
+        step,
+        Step::Pass {
+            bytes: answer.len(),
+            kill: None
+        },
+        "the login goes on"
+    );
+    assert_eq!(router.next(&ping, &mut tracker), Step::Wait);
+    tracker.feed(b"\x07\0\0\x03\0\0\0\x02\0\0\0", |_| {});
+    assert!(matches!(
+        router.next(&ping, &mut tracker),
+        Step::Pass { .. }
+    ));
+}
+
+#[test]
+fn a_virtual_statement_beyond_the_limit_is_refused_at_its_beginning() {
+    let mut input = query("KILL SERVER SESSION 10.0.0.1 5");
+    input[..3].copy_from_slice(&(CONSOLE_PACKET_BYTES_MAX as u32 + 1).to_le_bytes()[..3]);
+    input.resize(HEADER_BYTES + 1 + UNDECIDED_BYTES_MAX, b' ');
+    let step = Router::new().next(&input, &mut idle());
+    assert_eq!(
+        step,
+        Step::Take {
+            bytes: HEADER_BYTES,
+            request: Request::TooLong
+        }
+    );
+}
+
+#[test]
+fn packets_of_sixteen_mebibytes_pass_in_all_their_parts() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    let mut input = query(&format!("INSERT INTO t VALUES ('{}')", "x".repeat(1 << 24)));
+    input.extend(packet(Command::PING, b""));
+    let mut passed = 0;
+    for chunk in input.chunks(65_536) {
+        let (bytes, stopped) = route(&mut router, &mut tracker, chunk);
+        assert_eq!(stopped, None);
+        passed += bytes;
+    }
+    assert_eq!(passed, input.len());
+    assert_eq!(router.at, At::Boundary);
+}
+
+#[test]
+fn an_empty_packet_and_one_cut_short_are_the_servers_to_refuse() {
+    for input in [&b"\0\0\0\0"[..], b"\x03\0\0\0\x17\x01\0", b"\x01\0\0\0\x0c"] {
+        let step = Router::new().next(input, &mut idle());
+        assert_eq!(
+            step,
+            Step::Pass {
+                bytes: input.len(),
+                kill: None
+            }
+        );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic_or_pass_more_than_there_is(
+        chunks in proptest::collection::vec(proptest::collection::vec(proptest::num::u8::ANY, 1..40), 1..20)
+    ) {
+        let (mut router, mut tracker) = (Router::new(), idle());
+        for chunk in chunks {
+            let (passed, _) = route(&mut router, &mut tracker, &chunk);
+            proptest::prop_assert!(passed <= chunk.len());
+        }
+    }
+}
