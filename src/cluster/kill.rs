@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
 use super::failure::{FailureKind, NodeFailure};
+use super::kill_error::KillError;
 use super::merge::Viewer;
 use super::node::Checkout;
-use super::topology::{Server, Snapshot, TopologyError};
+use super::topology::{Server, Snapshot};
 use crate::audit::{self, Caller};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 use crate::statement::{KillServerSession, ServerRef, SessionId};
-use crate::wire::answer::SqlError;
 
 /// The first pause between two looks for a killed session; each is twice as long as the one before.
 const VERIFY_PAUSE_MIN: Duration = Duration::from_millis(10);
@@ -37,66 +37,6 @@ const MADE_BY_SERVER: u32 = 1 << 31;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Killed {
     pub messages: Vec<Message>,
-}
-
-/// Nothing was killed, or nobody knows.
-#[derive(Debug, thiserror::Error)]
-pub enum KillError {
-    #[error("{0}; nothing was killed")]
-    Topology(#[from] TopologyError),
-    #[error("{server} is no server of this cluster; its servers are {known}")]
-    UnknownServer { server: ServerRef, known: String },
-    #[error("{server} may be any of {candidates}; name its port, too")]
-    Ambiguous {
-        server: ServerRef,
-        candidates: String,
-    },
-    #[error("{server}: {failure}; nothing was killed")]
-    Unreachable {
-        server: String,
-        failure: NodeFailure,
-    },
-    #[error("Unknown thread id: {id} on {server}{elsewhere}")]
-    UnknownId {
-        id: SessionId,
-        server: String,
-        elsewhere: String,
-    },
-    #[error("You are not owner of thread {id} on {server} (needs SUPER)")]
-    Denied { id: SessionId, server: String },
-    #[error(
-        "{id} on {server} is a service session of obwarden itself, which is not killed through it"
-    )]
-    OwnSession { id: SessionId, server: String },
-    #[error("{server} refused: {failure}")]
-    Refused {
-        server: String,
-        failure: NodeFailure,
-    },
-    #[error(
-        "outcome unknown: KILL was sent to {server}, but then: {failure}; list its sessions to see"
-    )]
-    OutcomeUnknown {
-        server: String,
-        failure: NodeFailure,
-    },
-    #[error("Query execution was interrupted; nothing was killed")]
-    Cancelled,
-}
-
-impl KillError {
-    /// The error as the client reads it.
-    pub fn to_sql(&self) -> SqlError {
-        let code = match self {
-            Self::Topology(_) | Self::OutcomeUnknown { .. } => 1105,
-            Self::UnknownServer { .. } | Self::Ambiguous { .. } => 1210,
-            Self::Unreachable { failure, .. } | Self::Refused { failure, .. } => failure.code(),
-            Self::UnknownId { .. } => 1094,
-            Self::Denied { .. } | Self::OwnSession { .. } => 1095,
-            Self::Cancelled => 1317,
-        };
-        SqlError::new(code, self.to_string())
-    }
 }
 
 impl Cluster {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::failure::NodeFailure;
-use super::list::{NodeReport, Reports};
+use super::fan_out::{NodeReport, Reports};
 use super::own_sessions::OwnSessions;
 use super::rights::Rights;
 use super::sessions::{KnownQueries, Session, SessionsHeader};

@@ -11,7 +11,9 @@
 
 mod ask_any;
 mod failure;
+mod fan_out;
 mod kill;
+mod kill_error;
 mod list;
 mod merge;
 mod node;
@@ -28,7 +30,8 @@ use std::time::Duration;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 pub use failure::{FailureKind, NodeFailure};
-pub use kill::{KillError, Killed};
+pub use kill::Killed;
+pub use kill_error::KillError;
 pub use list::{ListError, Probe};
 pub use merge::Listing;
 use node::Node;

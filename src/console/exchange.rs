@@ -1,14 +1,14 @@
 //! The session's end of a console: sends the statement, and gives back its reply, finished.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::runtime::Handle;
 
 use super::finish::Finish;
 use super::shim::Shim;
-use super::{Command, Outcome, Request};
+use super::{Command, Outcome, OutcomeCell, Request};
 use crate::cluster::Cluster;
 use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::command::Command as Code;
@@ -21,9 +21,6 @@ const DUPLEX_BYTES: usize = 64 * 1024;
 
 /// Packets before the first reply: the greeting, and the login's OK.
 const LOGIN_PACKETS: usize = 2;
-
-/// Where the shim leaves the statement's outcome, before its last packet is written.
-pub(super) type OutcomeCell = Arc<Mutex<Option<Outcome>>>;
 
 /// A virtual statement that is being answered.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ mod exchange;
 mod finish;
 mod shim;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -61,6 +61,9 @@ pub struct Outcome {
     /// Its messages, for `SHOW WARNINGS`; `None` where it was a question about the statement before.
     pub messages: Option<Vec<Message>>,
 }
+
+/// Where the shim leaves the statement's outcome, before its last packet is written.
+type OutcomeCell = Arc<Mutex<Option<Outcome>>>;
 
 /// Where consoles are opened.
 #[derive(Debug, Clone)]

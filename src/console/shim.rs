@@ -12,8 +12,7 @@ use opensrv_mysql::{
 use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream};
 
 use super::answer::{self, Answer};
-use super::exchange::OutcomeCell;
-use super::{Command, Outcome, Request};
+use super::{Command, Outcome, OutcomeCell, Request};
 use crate::cluster::Cluster;
 use crate::statement::diagnostics::{Level, Message};
 use crate::table::{Cell, Column, Kind, Row};

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::failure::{FailureKind, Stage};
-use crate::cluster::list::Stale;
+use crate::cluster::fan_out::Stale;
 use crate::cluster::node::Rows;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
