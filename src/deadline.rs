@@ -31,6 +31,11 @@ impl Deadline {
         self.began.elapsed()
     }
 
+    /// Whether it is over.
+    pub fn has_passed(self) -> bool {
+        Instant::now() >= self.ends
+    }
+
     /// The same or an earlier deadline: at most `timeout` from now on.
     pub fn at_most(self, timeout: Duration) -> Self {
         Self {

@@ -7,6 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -19,12 +20,15 @@ use crate::session::{self, Gate};
 const WAITING_CLIENTS_MAX: usize = 1024;
 
 /// How long to wait when no more clients can be accepted, for want of descriptors perhaps.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long sessions may take to end after a shutdown has begun.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An accepted client: its socket, not yet known to any runtime, and its address.
 type Accepted = (std::net::TcpStream, SocketAddr);
 
-/// Serves clients until `shutdown` is cancelled and the last session has ended.
+/// Serves clients until `shutdown` is cancelled and the last session has ended, or is cut off.
 ///
 /// # Errors
 /// When the relay threads cannot be started.
@@ -61,7 +65,15 @@ pub async fn run(
     }
     drop(listener);
     sessions.close();
-    sessions.wait().await;
+    if tokio::time::timeout(DRAIN_TIMEOUT, sessions.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            sessions = sessions.len(),
+            "sessions that do not end are cut off"
+        );
+    }
     Ok(())
 }
 

@@ -6,12 +6,15 @@
 //! closed, with a time limit, and its slot is free only after that: so there are never more than
 //! [`SLOTS`] connections to a server, whatever it does.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder, Value};
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::{NodeFailure, Stage};
@@ -110,7 +113,7 @@ impl Node {
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
         let conn = deadline
-            .limit(Conn::new(self.opts.clone()))
+            .limit(guarded(Conn::new(self.opts.clone())))
             .await
             .map_err(|_| NodeFailure::no_answer(Stage::Login, deadline.elapsed()))?
             .map_err(|error| NodeFailure::from_driver(&error, Stage::Login, deadline.elapsed()))?;
@@ -201,7 +204,10 @@ impl Checkout {
             return Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed()));
         };
         let mut stage = Stage::Query;
-        match deadline.limit(read_rows(conn, sql, &mut stage)).await {
+        match deadline
+            .limit(guarded(read_rows(conn, sql, &mut stage)))
+            .await
+        {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => Err(NodeFailure::from_driver(&error, stage, deadline.elapsed())),
             Err(_) => Err(NodeFailure::no_answer(stage, deadline.elapsed())),
@@ -246,6 +252,14 @@ fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<Owned
         own.remove(addr, thread_id);
         drop(slot);
     });
+}
+
+/// Runs the driver's code. A panic in it, on whatever a server has sent, is an error like any other.
+async fn guarded<T>(work: impl Future<Output = mysql_async::Result<T>>) -> mysql_async::Result<T> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Other("what the server sent cannot be read".into())),
+    }
 }
 
 async fn read_rows(conn: &mut Conn, sql: &str, stage: &mut Stage) -> mysql_async::Result<Rows> {

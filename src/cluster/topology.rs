@@ -22,6 +22,9 @@ const SERVERS_SQL: &str = "SELECT svr_ip, svr_port, inner_port, id, zone, status
 
 const CLUSTER_NAME_SQL: &str = "SHOW PARAMETERS LIKE 'cluster'";
 
+/// How long a server's name may take to be resolved. Addresses take no time.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// "Table doesn't exist" and "Unknown database": there is no table of servers.
 const NO_TABLE: [u16; 2] = [1146, 1049];
 
@@ -250,15 +253,14 @@ impl Cluster {
     }
 }
 
-/// The addresses behind `host:port`; none if the name cannot be resolved.
+/// The addresses behind `host:port`; none if the name cannot be resolved in time.
 async fn resolve(seed: &str) -> Vec<SocketAddr> {
-    match tokio::net::lookup_host(seed).await {
-        Ok(addrs) => addrs.collect(),
-        Err(error) => {
-            tracing::warn!(seed, %error, "a server's name cannot be resolved");
-            Vec::new()
-        }
+    match tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(seed)).await {
+        Ok(Ok(addrs)) => return addrs.collect(),
+        Ok(Err(error)) => tracing::warn!(seed, %error, "a server's name cannot be resolved"),
+        Err(_) => tracing::warn!(seed, "a server's name is not resolved in time"),
     }
+    Vec::new()
 }
 
 /// The servers that the table's rows name, and a description of each row that names none.

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::packets::PacketStream;
 use crate::cluster::Cluster;
+use crate::deadline::{self, Deadline};
 use crate::wire::answer::SqlError;
 use crate::wire::greeting::Greeting;
 
@@ -53,22 +54,26 @@ impl Backends {
         }
     }
 
-    /// Connects to the first server that greets.
-    pub(super) async fn dial(&self) -> Result<Dialled, NoBackend> {
+    /// Connects to the first server that greets before `deadline`.
+    pub(super) async fn dial(&self, deadline: Deadline) -> Result<Dialled, NoBackend> {
         let mut tried = Vec::new();
         for addr in self.in_order().await {
-            match tokio::time::timeout(self.connect_timeout, greeted(addr)).await {
+            match deadline
+                .at_most(self.connect_timeout)
+                .limit(greeted(addr))
+                .await
+            {
                 Ok(Ok(dialled)) => {
                     self.lock().remove(&addr);
                     return Ok(dialled);
                 }
                 Ok(Err(why)) => tried.push(format!("{addr}: {why}")),
-                Err(_) => {
-                    let seconds = self.connect_timeout.as_secs_f64();
-                    tried.push(format!("{addr}: no greeting after {seconds:.1} s"));
-                }
+                Err(deadline::Passed) => tried.push(format!("{addr}: no greeting in time")),
             }
             self.avoid(addr);
+            if deadline.has_passed() {
+                break;
+            }
         }
         if tried.is_empty() {
             tried.push(format!(

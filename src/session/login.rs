@@ -86,7 +86,7 @@ pub(super) async fn log_in(
         mut packets,
         greeting,
         payload,
-    } = gate.backends.dial().await?;
+    } = gate.backends.dial(deadline).await?;
     client
         .write(&greeting.masked(&payload))
         .await

@@ -273,16 +273,25 @@ impl Session {
             cancel: running.token().clone(),
         });
         let mut reply = Vec::new();
+        let mut replied = false;
         loop {
             reply.clear();
             let more = tokio::select! {
-                more = exchange.next(&mut reply) => more?,
+                more = exchange.next(&mut reply) => more,
                 () = self.relay.client_left() => return Err(io::ErrorKind::UnexpectedEof.into()),
             };
-            if !more {
-                break;
+            match more {
+                Ok(true) => self.relay.send_to_client(&reply).await?,
+                Ok(false) => break,
+                Err(error) if replied => return Err(error),
+                Err(error) => {
+                    drop(running);
+                    tracing::error!(%error, "a virtual statement has broken off");
+                    let text = format!("obwarden: the statement has broken off: {error}");
+                    return self.say_error(SqlError::new(1105, text)).await;
+                }
             }
-            self.relay.send_to_client(&reply).await?;
+            replied = true;
         }
         let Some(outcome) = exchange.outcome() else {
             return Ok(());

@@ -61,7 +61,7 @@ pub(super) struct Relay<C, B> {
     pub(super) router: Router,
     pub(super) tracker: ReplyTracker,
     /// From the client: not decided yet, or waiting.
-    held: Vec<u8>,
+    held: Held,
     to_backend: Unsent,
     to_client: Unsent,
     client_ended: bool,
@@ -94,7 +94,7 @@ where
             backend,
             router: Router::new(),
             tracker,
-            held: from_client,
+            held: Held::from(from_client),
             to_backend: Unsent::default(),
             to_client: Unsent::default(),
             client_ended: false,
@@ -175,10 +175,11 @@ where
             Poll::Pending => return Flow::Blocked,
         }
         if !self.held.is_empty() {
-            let held = std::mem::take(&mut self.held);
-            let before = held.len();
-            let (flow, waits) = self.route(cx, &held);
-            if waits || matches!(flow, Flow::Event(_)) || self.held.len() < before {
+            let mut held = std::mem::take(&mut self.held);
+            let Routed { flow, done, waits } = self.route(cx, held.bytes());
+            held.advance(done);
+            self.held = held;
+            if done > 0 || waits {
                 return flow;
             }
         }
@@ -194,16 +195,17 @@ where
             }
             Poll::Ready(Ok(bytes)) => bytes,
         };
-        if self.held.is_empty() {
-            self.route(cx, bytes).0
-        } else {
-            self.held.extend_from_slice(bytes);
-            Flow::Moved
+        if !self.held.is_empty() {
+            self.held.push(bytes);
+            return Flow::Moved;
         }
+        let Routed { flow, done, .. } = self.route(cx, bytes);
+        self.held.push(&bytes[done..]);
+        flow
     }
 
-    /// Sends on what of `input` may pass, and holds the rest. Says whether it waits for replies.
-    fn route(&mut self, cx: &mut Context<'_>, input: &[u8]) -> (Flow, bool) {
+    /// Sends on what of `input` may pass.
+    fn route(&mut self, cx: &mut Context<'_>, input: &[u8]) -> Routed {
         let mut passed = 0;
         let (flow, taken, waits) = loop {
             if passed == input.len() {
@@ -220,24 +222,24 @@ where
                 }
                 Step::Skip { bytes } => break (Flow::Moved, bytes, false),
                 Step::More => break (Flow::Moved, 0, false),
+                Step::Wait if passed > 0 => break (Flow::Moved, 0, true),
                 Step::Wait => break (Flow::Blocked, 0, true),
                 Step::Take { bytes, request } => {
                     break (Flow::Event(Event::Request(request)), bytes, false);
                 }
             }
         };
-        let (pass, rest) = input.split_at(passed);
-        self.held.extend_from_slice(&rest[taken..]);
-        if !pass.is_empty() {
+        if passed > 0 {
             // A failed write shows when the backend is read.
-            let _ = self.to_backend.send(cx, &mut self.backend, pass);
+            let _ = self
+                .to_backend
+                .send(cx, &mut self.backend, &input[..passed]);
         }
-        let flow = if waits && !pass.is_empty() {
-            Flow::Moved
-        } else {
-            flow
-        };
-        (flow, waits)
+        Routed {
+            flow,
+            done: passed + taken,
+            waits,
+        }
     }
 
     /// Passes the end of the client's stream on, after everything before it.
@@ -247,7 +249,7 @@ where
         }
         if !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
-            let _ = self.to_backend.send(cx, &mut self.backend, &held);
+            let _ = self.to_backend.send(cx, &mut self.backend, held.bytes());
             return Flow::Moved;
         }
         match Pin::new(&mut self.backend).poll_shutdown(cx) {
@@ -279,7 +281,7 @@ where
     /// Ends when the client has left. What it sends meanwhile is held. Cancel-safe.
     pub(super) async fn client_left(&mut self) {
         while self.held.len() < PIPELINED_BYTES_MAX && !self.client_ended {
-            match self.client.read_buf(&mut self.held).await {
+            match self.client.read_buf(self.held.tail()).await {
                 Ok(0) => self.client_ended = true,
                 Ok(_) => {}
                 Err(_) => return,
@@ -288,6 +290,64 @@ where
         if !self.client_ended {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// How far routing has come.
+struct Routed {
+    flow: Flow,
+    /// Bytes that are done with: sent on, or taken.
+    done: usize,
+    /// What comes next waits for replies.
+    waits: bool,
+}
+
+/// Bytes from the client that are not done with. Taking some off the front moves none of the others:
+/// a client may have pipelined a thousand statements, each of which is taken on its own.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    done: usize,
+}
+
+impl Held {
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[self.done..]
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() - self.done
+    }
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.tail().extend_from_slice(bytes);
+    }
+
+    /// Where more is to be put.
+    fn tail(&mut self) -> &mut Vec<u8> {
+        if self.done >= PIPELINED_BYTES_MAX {
+            self.bytes.drain(..self.done);
+            self.done = 0;
+        }
+        &mut self.bytes
+    }
+
+    /// Takes bytes off the front. No memory is kept when none are left.
+    fn advance(&mut self, bytes: usize) {
+        self.done += bytes;
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+impl From<Vec<u8>> for Held {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, done: 0 }
     }
 }
 
