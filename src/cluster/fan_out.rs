@@ -86,7 +86,7 @@ impl Cluster {
     ) -> Result<NodeSessions, NodeFailure> {
         let mut checkout = self.node(server.addr).connect(deadline).await?;
         let answer = self.queries.ask(server, &mut checkout, deadline).await;
-        checkout.settle(&answer);
+        checkout.settle(answer.as_ref().err());
         answer
     }
 }

@@ -129,12 +129,11 @@ impl Cluster {
             .connect(deadline)
             .await
             .map_err(unreachable)?;
-        let answer = self.queries.ask(&server, &mut checkout, deadline).await;
-        let sessions = match answer {
+        let sessions = match self.queries.ask(&server, &mut checkout, deadline).await {
             Ok(sessions) => sessions,
-            failed @ Err(_) => {
-                checkout.settle(&failed);
-                return Err(failed.err().map_or(KillError::Cancelled, unreachable));
+            Err(failure) => {
+                checkout.settle(Some(&failure));
+                return Err(unreachable(failure));
             }
         };
         let victim = sessions
@@ -255,7 +254,7 @@ impl Cluster {
                     let text = format!(
                         "the server has accepted the KILL of {id}, but could not be asked whether it is gone: {failure}"
                     );
-                    checkout.settle::<()>(&Err(failure));
+                    checkout.settle(Some(&failure));
                     return Some(Message::warning(STILL_THERE, text));
                 }
             }

@@ -24,7 +24,7 @@ pub struct Probe {
 pub enum ListError {
     #[error("{0}")]
     Topology(#[from] TopologyError),
-    #[error("no server of the cluster has answered: {0}")]
+    #[error("no server of the cluster gives an answer: {0}")]
     NobodyAnswered(String),
 }
 

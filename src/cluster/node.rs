@@ -137,7 +137,7 @@ impl Node {
     ) -> Result<Rows, NodeFailure> {
         let mut checkout = self.connect(deadline).await?;
         let answer = checkout.query(sql, deadline).await;
-        checkout.settle(&answer);
+        checkout.settle(answer.as_ref().err());
         answer
     }
 
@@ -214,12 +214,12 @@ impl Checkout {
         }
     }
 
-    /// Gives the connection back if `answer` was read to its end, and else closes it.
-    pub(super) fn settle<T>(self, answer: &Result<T, NodeFailure>) {
-        match answer {
-            Ok(_) => self.give_back(),
-            Err(failure) if failure.kind == super::FailureKind::NodeError => self.give_back(),
-            Err(_) => drop(self),
+    /// Gives the connection back if its last answer was read to its end, and else closes it.
+    pub(super) fn settle(self, failure: Option<&NodeFailure>) {
+        match failure {
+            None => self.give_back(),
+            Some(failure) if failure.kind == super::FailureKind::NodeError => self.give_back(),
+            Some(_) => drop(self),
         }
     }
 

@@ -95,7 +95,10 @@ fn describe(failures: &[(String, String)]) -> String {
         .iter()
         .map(|(server, failure)| format!("{server}: {failure}"))
         .collect();
-    format!("no server of the cluster answers: {}", failures.join("; "))
+    format!(
+        "no server of the cluster gives an answer: {}",
+        failures.join("; ")
+    )
 }
 
 /// The last known snapshot.
