@@ -23,6 +23,7 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 /// Timeouts longer than this are taken for a mistake of unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -77,6 +78,9 @@ pub struct Layer {
     #[arg(long, env = "OBWARDEN_TOPOLOGY_REFRESH_INTERVAL", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
     topology_refresh_interval: Option<Duration>,
+    /// How many bytes of rows a list may keep to put them in order [default: 67108864]
+    #[arg(long, env = "OBWARDEN_LISTING_BUFFER_BYTES", value_name = "BYTES")]
+    listing_buffer_bytes: Option<usize>,
     /// Threads that move bytes [default: one for each core]
     #[arg(long, env = "OBWARDEN_RELAY_THREADS", value_name = "N")]
     relay_threads: Option<usize>,
@@ -171,6 +175,7 @@ impl Layer {
             topology_refresh_interval: self
                 .topology_refresh_interval
                 .or(below.topology_refresh_interval),
+            listing_buffer_bytes: self.listing_buffer_bytes.or(below.listing_buffer_bytes),
             relay_threads: self.relay_threads.or(below.relay_threads),
         }
     }
@@ -244,6 +249,9 @@ impl Layer {
                     DEFAULT_TOPOLOGY_REFRESH_INTERVAL,
                 )?,
                 rights,
+                listing_buffer_bytes: self
+                    .listing_buffer_bytes
+                    .unwrap_or(DEFAULT_LISTING_BUFFER_BYTES),
             },
         })
     }

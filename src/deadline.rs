@@ -44,6 +44,15 @@ impl Deadline {
         }
     }
 
+    /// The same deadline, `by` later: for time that does not count.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self {
+            ends: self.ends + by,
+            ..self
+        }
+    }
+
     /// Runs `work` until it ends or the deadline passes, whichever is first.
     ///
     /// # Errors

@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::Cluster;
+use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure};
+use super::fan_out::FanOut;
 use super::kill_error::KillError;
 use super::merge::Viewer;
 use super::node::Checkout;
@@ -84,7 +86,9 @@ impl Cluster {
             mut messages,
         } = aimed;
         let sql = format!("KILL {} {}", kill.id, caller.comment());
-        let sent = checkout.query_once(&sql, self.statement_deadline()).await;
+        let sent = checkout
+            .query_once(&sql, self.statement_deadline(), &mut Share::unlimited())
+            .await;
         if let Err(failure) = sent {
             let described = server.describe();
             if failure.kind == FailureKind::NodeError {
@@ -129,7 +133,11 @@ impl Cluster {
             .connect(deadline)
             .await
             .map_err(unreachable)?;
-        let sessions = match self.queries.ask(&server, &mut checkout, deadline).await {
+        let sessions = match self
+            .queries
+            .ask(&server, &mut checkout, deadline, Share::unlimited())
+            .await
+        {
             Ok(sessions) => sessions,
             Err(failure) => {
                 checkout.settle(Some(&failure));
@@ -216,13 +224,11 @@ impl Cluster {
         viewer: &Viewer<'_>,
         deadline: Deadline,
     ) -> Vec<String> {
-        let Ok(reports) = self.ask_all(deadline).await else {
+        let Ok((fan_out, _, _)) = FanOut::begin(self, deadline, None).await else {
             return Vec::new();
         };
-        let others = reports
-            .nodes
-            .iter()
-            .filter(|node| node.server.addr != here.addr);
+        let reports = fan_out.all().await;
+        let others = reports.iter().filter(|node| node.server.addr != here.addr);
         let seen = others.filter(|node| {
             let sessions = node.answer.as_ref().ok();
             sessions
@@ -243,7 +249,10 @@ impl Cluster {
         let deadline = Deadline::after(patience);
         let mut pause = VERIFY_PAUSE_MIN;
         loop {
-            let answer = self.queries.ask(server, &mut checkout, deadline).await;
+            let answer = self
+                .queries
+                .ask(server, &mut checkout, deadline, Share::unlimited())
+                .await;
             match answer {
                 Ok(sessions) if sessions.find(id.get()).is_none() => {
                     checkout.give_back();

@@ -1,15 +1,40 @@
 //! The list of every server's sessions, as an account may see it.
+//!
+//! What servers answer is kept until all have answered, so that the list has an order. Beyond
+//! `listing_buffer_bytes` rows go out as they come: ordered within each server, but not among servers.
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::Cluster;
+use super::budget::Budget;
 use super::failure::NodeFailure;
-use super::fan_out::NodeReport;
-use super::merge::{Listing, Viewer, known_columns, merge};
-use super::topology::{Server, TopologyError};
+use super::fan_out::{self, FanOut, NodeReport, Stale};
+use super::merge::{Merge, Viewer, known_columns};
+use super::sessions::SessionsHeader;
+use super::topology::{Server, Snapshot, TopologyError};
 use crate::deadline::Deadline;
-use crate::table::Column;
+use crate::statement::diagnostics::Message;
+use crate::table::{Column, Row};
 use crate::wire::answer::SqlError;
+
+/// Batches of rows that may wait for the client.
+const BATCHES_WAITING_MAX: usize = 2;
+/// Rows of one batch.
+const BATCH_ROWS: usize = 256;
+
+/// A part of a list, in the order in which they come: columns, rows, end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListPart {
+    Columns(Vec<Column>),
+    Rows(Vec<Row>),
+    /// One warning for each server that failed, and what else must not be silent.
+    End(Vec<Message>),
+}
+
+/// A list that is being made. Dropping it ends the work on it.
+pub type ListParts = mpsc::Receiver<Result<ListPart, ListError>>;
 
 /// Whether one server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +45,7 @@ pub struct Probe {
 }
 
 /// There is no list.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
     #[error("{0}")]
     Topology(#[from] TopologyError),
@@ -38,28 +63,21 @@ impl ListError {
 const ER_UNKNOWN_ERROR: u16 = 1105;
 
 impl Cluster {
-    /// All sessions that the account `user` may see.
-    ///
-    /// # Errors
-    /// When no server answered, or nobody could tell the account's rights.
-    pub async fn list(
-        self: &Arc<Self>,
-        user: &str,
-        full: bool,
-        deadline: Deadline,
-    ) -> Result<Listing, ListError> {
-        let (rights, reports) = tokio::join!(self.rights(user, deadline), self.ask_all(deadline));
-        let reports = reports?;
-        if !reports.nodes.iter().any(|node| node.answer.is_ok()) {
-            return Err(ListError::NobodyAnswered(describe_failures(&reports.nodes)));
-        }
-        let viewer = Viewer {
-            user,
-            rights: rights?,
-            own: &self.own,
-            clients: &self.clients,
-        };
-        Ok(merge(reports, full, &viewer, &self.queries))
+    /// All sessions that the account `user` may see. The last part is an end or an error.
+    pub fn list(self: &Arc<Self>, user: &str, full: bool, deadline: Deadline) -> ListParts {
+        let (sender, parts) = mpsc::channel(BATCHES_WAITING_MAX);
+        let (cluster, user) = (Arc::clone(self), user.to_owned());
+        tokio::spawn(async move {
+            let made = tokio::select! {
+                made = make_list(&cluster, &user, full, deadline, &sender) => made,
+                // Nobody waits for it any more.
+                () = sender.closed() => return,
+            };
+            if let Err(error) = made {
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        parts
     }
 
     /// The columns of a list, as far as they are known before the servers have answered.
@@ -68,7 +86,7 @@ impl Cluster {
         let servers = snapshot
             .as_deref()
             .map_or(&[][..], |snapshot| &snapshot.servers);
-        known_columns(full, servers, &self.queries)
+        known_columns(full, &self.queries.headers(servers))
     }
 
     /// Asks every server how many sessions it has.
@@ -76,18 +94,126 @@ impl Cluster {
     /// # Errors
     /// When it is not known which servers there are.
     pub async fn probe(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Probe>, TopologyError> {
-        let reports = self.ask_all(deadline).await?;
+        let (fan_out, _, _) = FanOut::begin(self, deadline, None).await?;
         let probe = |NodeReport { server, answer }| Probe {
             server,
             sessions: answer.map(|sessions| sessions.iter().count()),
         };
-        Ok(reports.nodes.into_iter().map(probe).collect())
+        Ok(fan_out.all().await.into_iter().map(probe).collect())
+    }
+}
+
+/// Makes a list and sends its parts.
+async fn make_list(
+    cluster: &Arc<Cluster>,
+    user: &str,
+    full: bool,
+    deadline: Deadline,
+    sender: &mpsc::Sender<Result<ListPart, ListError>>,
+) -> Result<(), ListError> {
+    let budget = Budget::new(cluster.settings.listing_buffer_bytes);
+    let (rights, begun) = tokio::join!(
+        cluster.rights(user, deadline),
+        FanOut::begin(cluster, deadline, Some(Arc::clone(&budget)))
+    );
+    let (mut fan_out, snapshot, stale) = begun?;
+    let viewer = Viewer {
+        user,
+        rights: rights?,
+        own: &cluster.own,
+        clients: &cluster.clients,
+    };
+    let known = cluster.queries.headers(&snapshot.servers);
+    let mut going_out = GoingOut {
+        known,
+        full,
+        viewer: &viewer,
+        merge: None,
+        sender,
+    };
+    let mut kept = Vec::new();
+    let mut failed = Vec::new();
+    loop {
+        let report = tokio::select! {
+            report = fan_out.next() => report,
+            () = budget.starved(), if !kept.is_empty() => {
+                going_out.send(&mut kept).await;
+                continue;
+            }
+        };
+        match report {
+            Some(report) if report.answer.is_err() => failed.push(report),
+            Some(report) => kept.push(report),
+            None => break,
+        }
+        if going_out.merge.is_some() {
+            going_out.send(&mut kept).await;
+        }
+    }
+    fan_out::sort(&mut failed);
+    if kept.is_empty() && going_out.merge.is_none() {
+        return Err(ListError::NobodyAnswered(describe(&failed)));
+    }
+    going_out.send(&mut kept).await;
+    going_out.end(&failed, &snapshot, stale.as_ref()).await;
+    Ok(())
+}
+
+/// Rows on their way to the client. That it has left shows in the channel's being closed.
+struct GoingOut<'a> {
+    /// The columns that the servers' builds have reported before.
+    known: Vec<Arc<SessionsHeader>>,
+    full: bool,
+    viewer: &'a Viewer<'a>,
+    /// From the first rows on.
+    merge: Option<Merge<'a>>,
+    sender: &'a mpsc::Sender<Result<ListPart, ListError>>,
+}
+
+impl GoingOut<'_> {
+    /// Sends the rows of servers that have answered, in order, and frees their memory.
+    async fn send(&mut self, kept: &mut Vec<NodeReport>) {
+        fan_out::sort(kept);
+        let merge = match &mut self.merge {
+            Some(merge) => merge,
+            none => {
+                let merge = Merge::new(self.full, kept, &self.known, self.viewer);
+                let _ = self
+                    .sender
+                    .send(Ok(ListPart::Columns(merge.columns().to_vec())))
+                    .await;
+                none.insert(merge)
+            }
+        };
+        for NodeReport { server, answer } in kept.drain(..) {
+            let Ok(sessions) = answer else { continue };
+            let mut batch = Vec::new();
+            merge.begin_server(&sessions);
+            for session in sessions.by_id() {
+                batch.extend(merge.row(&server, session));
+                if batch.len() == BATCH_ROWS {
+                    let _ = self
+                        .sender
+                        .send(Ok(ListPart::Rows(std::mem::take(&mut batch))))
+                        .await;
+                }
+            }
+            let _ = self.sender.send(Ok(ListPart::Rows(batch))).await;
+        }
+    }
+
+    /// Sends the rows of servers that have failed, and the end.
+    async fn end(self, failed: &[NodeReport], snapshot: &Snapshot, stale: Option<&Stale>) {
+        let Some(merge) = self.merge else { return };
+        let (rows, messages) = merge.end(failed, &snapshot.unusable, stale);
+        let _ = self.sender.send(Ok(ListPart::Rows(rows))).await;
+        let _ = self.sender.send(Ok(ListPart::End(messages))).await;
     }
 }
 
 /// One line for each server that failed.
-fn describe_failures(nodes: &[NodeReport]) -> String {
-    let failures = nodes.iter().filter_map(|node| {
+fn describe(failed: &[NodeReport]) -> String {
+    let failures = failed.iter().filter_map(|node| {
         let failure = node.answer.as_ref().err()?;
         Some(format!("{}: {failure}", node.server.describe()))
     });

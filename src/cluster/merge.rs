@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::failure::NodeFailure;
-use super::fan_out::{NodeReport, Reports};
+use super::fan_out::{NodeReport, Stale};
 use super::own_sessions::OwnSessions;
 use super::rights::Rights;
-use super::sessions::{KnownQueries, Session, SessionsHeader};
+use super::sessions::{NodeSessions, Session, SessionsHeader};
 use super::topology::Server;
 use crate::clients::Clients;
 use crate::statement::diagnostics::Message;
@@ -51,78 +51,102 @@ impl Viewer<'_> {
     }
 }
 
-/// A list of sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    pub columns: Vec<Column>,
-    pub rows: Vec<Row>,
-    /// One warning for each server that failed, and what else must not be silent.
-    pub messages: Vec<Message>,
+/// A list in the making.
+pub(super) struct Merge<'a> {
+    full: bool,
+    viewer: &'a Viewer<'a>,
+    columns: Vec<Column>,
+    /// The columns that only a full list has, in lower case.
+    further: Vec<String>,
+    /// Where they stand in the rows of the server in hand.
+    positions: Vec<Option<usize>>,
+    hidden: bool,
 }
 
-/// Makes one list: ordered by zone, address and id, failed servers last.
-pub(super) fn merge(
-    reports: Reports,
-    full: bool,
-    viewer: &Viewer<'_>,
-    known: &KnownQueries,
-) -> Listing {
-    let further = if full {
-        let headers = reports.nodes.iter().filter_map(|node| match &node.answer {
-            Ok(sessions) => Some(Arc::clone(sessions.header())),
-            Err(_) => known.header(&node.server),
-        });
-        further_columns(headers)
-    } else {
-        Vec::new()
-    };
-    let columns = columns(full, &further);
-    let mut rows = Vec::new();
-    let mut failed = Vec::new();
-    let mut messages = Vec::new();
-    let mut hidden = false;
-    for NodeReport { server, answer } in &reports.nodes {
-        match answer {
-            Ok(sessions) => {
-                let further = positions(&further, sessions.header());
-                let mut sessions: Vec<_> = sessions.iter().collect();
-                sessions.sort_by_key(Session::id);
-                for session in sessions {
-                    if !viewer.sees(session) {
-                        hidden = true;
-                        continue;
-                    }
-                    rows.extend(row(server, session, full, &further, viewer));
-                }
-            }
-            Err(failure) => {
+impl<'a> Merge<'a> {
+    /// A list with the columns of `answered`, and of all builds that have answered before.
+    pub(super) fn new(
+        full: bool,
+        answered: &[NodeReport],
+        known: &[Arc<SessionsHeader>],
+        viewer: &'a Viewer<'a>,
+    ) -> Self {
+        let further = if full {
+            let now = answered.iter().filter_map(|node| node.answer.as_ref().ok());
+            further_columns(now.map(NodeSessions::header).chain(known))
+        } else {
+            Vec::new()
+        };
+        let columns = columns(full, &further);
+        Self {
+            full,
+            viewer,
+            columns,
+            further,
+            positions: Vec::new(),
+            hidden: false,
+        }
+    }
+
+    /// The list's columns.
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// What comes next are rows of this server.
+    pub(super) fn begin_server(&mut self, sessions: &NodeSessions) {
+        let header = sessions.header();
+        let position = |name: &String| {
+            header
+                .names
+                .iter()
+                .position(|n| n.eq_ignore_ascii_case(name))
+        };
+        self.positions = self.further.iter().map(position).collect();
+    }
+
+    /// A session's row; none where it may not be seen, or is the proxy's own and the list a plain one.
+    pub(super) fn row(&mut self, server: &Server, session: Session<'_>) -> Option<Row> {
+        if !self.viewer.sees(session) {
+            self.hidden = true;
+            return None;
+        }
+        row(server, session, self.full, &self.positions, self.viewer)
+    }
+
+    /// The rows of servers that have failed, and the messages.
+    pub(super) fn end(
+        self,
+        failed: &[NodeReport],
+        unusable: &[String],
+        stale: Option<&Stale>,
+    ) -> (Vec<Row>, Vec<Message>) {
+        let mut rows = Vec::new();
+        let mut messages = Vec::new();
+        for NodeReport { server, answer } in failed {
+            if let Err(failure) = answer {
+                rows.push(failed_row(server, failure, self.columns.len()));
                 messages.push(Message::warning(
                     failure.code(),
                     not_in_list(server, failure),
                 ));
-                failed.push(failed_row(server, failure, columns.len()));
             }
         }
-    }
-    rows.append(&mut failed);
-    messages.extend(reports.unusable.iter().map(|row| {
-        Message::warning(
-            TOPOLOGY,
-            format!("__all_server names no address in '{row}'; its sessions are NOT in this list"),
-        )
-    }));
-    if let Some(stale) = &reports.stale {
-        let text = format!("the topology is {} s old: {}", stale.age_seconds, stale.why);
-        messages.push(Message::warning(TOPOLOGY, text));
-    }
-    if hidden {
-        let text = "sessions of other users are not shown (needs PROCESS)";
-        messages.push(Message::note(HIDDEN, text));
-    }
-    Listing {
-        columns,
-        rows,
-        messages,
+        messages.extend(unusable.iter().map(|row| {
+            let text = format!(
+                "__all_server names no address in '{row}'; its sessions are NOT in this list"
+            );
+            Message::warning(TOPOLOGY, text)
+        }));
+        messages.extend(stale.map(|stale| {
+            let text = format!("the topology is {} s old: {}", stale.age_seconds, stale.why);
+            Message::warning(TOPOLOGY, text)
+        }));
+        if self.hidden {
+            let text = "sessions of other users are not shown (needs PROCESS)";
+            messages.push(Message::note(HIDDEN, text));
+        }
+        (rows, messages)
     }
 }
 
@@ -135,9 +159,8 @@ fn plain_columns(full: bool) -> Vec<Column> {
     PLAIN.iter().map(column).collect()
 }
 
-/// The names of all further columns in `headers`, in the order in which they come. Those of a server that
-/// has failed are what one of its build has reported before.
-fn further_columns(headers: impl Iterator<Item = Arc<SessionsHeader>>) -> Vec<String> {
+/// The names of all further columns in `headers`, in the order in which they come.
+fn further_columns<'h>(headers: impl IntoIterator<Item = &'h Arc<SessionsHeader>>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for header in headers {
         for name in &header.names {
@@ -150,10 +173,9 @@ fn further_columns(headers: impl Iterator<Item = Arc<SessionsHeader>>) -> Vec<St
     names
 }
 
-/// The columns of a list, as far as the servers' answers so far tell.
-pub(super) fn known_columns(full: bool, servers: &[Server], known: &KnownQueries) -> Vec<Column> {
-    let further = further_columns(servers.iter().filter_map(|server| known.header(server)));
-    columns(full, &further)
+/// The columns of a list, as far as the builds that have answered so far tell.
+pub(super) fn known_columns(full: bool, known: &[Arc<SessionsHeader>]) -> Vec<Column> {
+    columns(full, &further_columns(known))
 }
 
 fn columns(full: bool, further: &[String]) -> Vec<Column> {
@@ -163,17 +185,6 @@ fn columns(full: bool, further: &[String]) -> Vec<Column> {
         columns.push(Column::text(WARDEN));
     }
     columns
-}
-
-/// Where each of `further` stands in a server's rows.
-fn positions(further: &[String], header: &SessionsHeader) -> Vec<Option<usize>> {
-    let position = |name: &String| {
-        header
-            .names
-            .iter()
-            .position(|n| n.eq_ignore_ascii_case(name))
-    };
-    further.iter().map(position).collect()
 }
 
 /// A session's row, or none where it is the proxy's own and the list a plain one.

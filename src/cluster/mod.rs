@@ -10,6 +10,7 @@
 //! apart from the clients', and known by (server, thread id), never by user name.
 
 mod ask_any;
+mod budget;
 mod failure;
 mod fan_out;
 mod kill;
@@ -32,8 +33,7 @@ use crate::deadline::Deadline;
 pub use failure::{FailureKind, NodeFailure};
 pub use kill::Killed;
 pub use kill_error::KillError;
-pub use list::{ListError, Probe};
-pub use merge::Listing;
+pub use list::{ListError, ListPart, ListParts, Probe};
 use node::Node;
 use own_sessions::OwnSessions;
 pub use rights::{Rights, RightsPolicy};
@@ -51,6 +51,8 @@ pub struct Settings {
     pub cluster_name: Option<String>,
     /// The deadline of a whole virtual statement.
     pub node_timeout: Duration,
+    /// How many bytes of rows a list may keep to put them in order.
+    pub listing_buffer_bytes: usize,
     /// How long a killed session may take to be gone.
     pub kill_verify_timeout: Duration,
     /// How often the topology is read in the background.

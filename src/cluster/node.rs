@@ -17,6 +17,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::budget::Share;
 use super::failure::{NodeFailure, Stage};
 use super::own_sessions::OwnSessions;
 use crate::deadline::Deadline;
@@ -112,11 +113,7 @@ impl Node {
         slot: OwnedSemaphorePermit,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
-        let conn = deadline
-            .limit(guarded(Conn::new(self.opts.clone())))
-            .await
-            .map_err(|_| NodeFailure::no_answer(Stage::Login, deadline.elapsed()))?
-            .map_err(|error| NodeFailure::from_driver(&error, Stage::Login, deadline.elapsed()))?;
+        let conn = until(deadline, Stage::Login, Conn::new(self.opts.clone())).await?;
         self.own.insert(self.addr, conn.id());
         Ok(Checkout {
             inner: Some((conn, slot)),
@@ -136,7 +133,7 @@ impl Node {
         deadline: Deadline,
     ) -> Result<Rows, NodeFailure> {
         let mut checkout = self.connect(deadline).await?;
-        let answer = checkout.query(sql, deadline).await;
+        let answer = checkout.query(sql, deadline, &mut Share::unlimited()).await;
         checkout.settle(answer.as_ref().err());
         answer
     }
@@ -176,8 +173,9 @@ impl Checkout {
         &mut self,
         sql: &str,
         deadline: Deadline,
+        share: &mut Share,
     ) -> Result<Rows, NodeFailure> {
-        let answer = self.query_once(sql, deadline).await;
+        let answer = self.query_once(sql, deadline, share).await;
         let died_idle = matches!(&answer, Err(failure)
             if failure.kind == super::FailureKind::BrokenOff && failure.stage == Stage::Query);
         if !(self.reused && died_idle) {
@@ -188,10 +186,11 @@ impl Checkout {
         };
         close(conn, self.node.addr, Arc::clone(&self.node.own), None);
         *self = self.node.log_on(slot, deadline).await?;
-        self.query_once(sql, deadline).await
+        self.query_once(sql, deadline, share).await
     }
 
-    /// Runs a statement once, on this very connection.
+    /// Runs a statement once, on this very connection. What its rows take of memory is taken from
+    /// `share`; the time that this waits does not count.
     ///
     /// # Errors
     /// When the answer was not complete before the deadline, or is an error.
@@ -199,19 +198,12 @@ impl Checkout {
         &mut self,
         sql: &str,
         deadline: Deadline,
+        share: &mut Share,
     ) -> Result<Rows, NodeFailure> {
         let Some((conn, _)) = &mut self.inner else {
             return Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed()));
         };
-        let mut stage = Stage::Query;
-        match deadline
-            .limit(guarded(read_rows(conn, sql, &mut stage)))
-            .await
-        {
-            Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(NodeFailure::from_driver(&error, stage, deadline.elapsed())),
-            Err(_) => Err(NodeFailure::no_answer(stage, deadline.elapsed())),
-        }
+        read_rows(conn, sql, deadline, share).await
     }
 
     /// Gives the connection back if its last answer was read to its end, and else closes it.
@@ -262,9 +254,13 @@ async fn guarded<T>(work: impl Future<Output = mysql_async::Result<T>>) -> mysql
     }
 }
 
-async fn read_rows(conn: &mut Conn, sql: &str, stage: &mut Stage) -> mysql_async::Result<Rows> {
-    let mut result = conn.query_iter(sql).await?;
-    *stage = Stage::Read;
+async fn read_rows(
+    conn: &mut Conn,
+    sql: &str,
+    mut deadline: Deadline,
+    share: &mut Share,
+) -> Result<Rows, NodeFailure> {
+    let mut result = until(deadline, Stage::Query, conn.query_iter(sql)).await?;
     let mut rows = Rows::default();
     if let Some(columns) = result.columns() {
         rows.columns = columns
@@ -272,16 +268,37 @@ async fn read_rows(conn: &mut Conn, sql: &str, stage: &mut Stage) -> mysql_async
             .map(|column| column.name_str().into_owned())
             .collect();
     }
-    while let Some(row) = result.next().await? {
-        rows.rows.push(
-            row.unwrap_raw()
-                .into_iter()
-                .map(|value| value.and_then(text))
-                .collect(),
-        );
+    while let Some(row) = until(deadline, Stage::Read, result.next()).await? {
+        let row: Vec<_> = row
+            .unwrap_raw()
+            .into_iter()
+            .map(|value| value.and_then(text))
+            .collect();
+        let waited = share.take(memory_bytes(&row)).await;
+        deadline = deadline.later(waited);
+        rows.rows.push(row);
     }
-    result.drop_result().await?;
+    until(deadline, Stage::Read, result.drop_result()).await?;
     Ok(rows)
+}
+
+/// Waits for the driver, but not beyond the deadline.
+async fn until<T>(
+    deadline: Deadline,
+    stage: Stage,
+    work: impl Future<Output = mysql_async::Result<T>>,
+) -> Result<T, NodeFailure> {
+    match deadline.limit(guarded(work)).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(NodeFailure::from_driver(&error, stage, deadline.elapsed())),
+        Err(_) => Err(NodeFailure::no_answer(stage, deadline.elapsed())),
+    }
+}
+
+/// What a row takes of memory, in bytes.
+fn memory_bytes(row: &[Option<Vec<u8>>]) -> usize {
+    let values: usize = row.iter().flatten().map(Vec::capacity).sum();
+    values + size_of_val(row) + size_of::<Vec<Option<Vec<u8>>>>()
 }
 
 /// A value as text. In the text protocol servers send nothing else.

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure};
 use super::node::{Checkout, Rows};
 use super::topology::Server;
@@ -65,15 +66,17 @@ impl KnownQueries {
         server: &Server,
         checkout: &mut Checkout,
         deadline: Deadline,
+        mut share: Share,
     ) -> Result<NodeSessions, NodeFailure> {
         let key = build_key(server);
         let known = self.lock().get(&key).map(|known| known.query);
         let candidates = known.into_iter().chain(SessionsQuery::ALL);
         let mut refusal = None;
         for query in candidates {
-            match checkout.query(query.sql(), deadline).await {
+            match checkout.query(query.sql(), deadline, &mut share).await {
                 Ok(rows) => {
-                    let sessions = NodeSessions::new(rows, server.addr);
+                    share.complete();
+                    let sessions = NodeSessions::new(rows, server.addr, share);
                     let header = Arc::clone(&sessions.header);
                     self.lock().insert(key, Known { query, header });
                     return Ok(sessions);
@@ -87,11 +90,15 @@ impl KnownQueries {
         }))
     }
 
-    /// The columns that a server of this build has reported before.
-    pub(super) fn header(&self, server: &Server) -> Option<Arc<SessionsHeader>> {
-        self.lock()
-            .get(&build_key(server))
-            .map(|known| Arc::clone(&known.header))
+    /// The columns that servers of these builds have reported before.
+    pub(super) fn headers(&self, servers: &[Server]) -> Vec<Arc<SessionsHeader>> {
+        let known = self.lock();
+        let mut builds: Vec<String> = servers.iter().map(build_key).collect();
+        builds.dedup();
+        builds
+            .iter()
+            .filter_map(|build| Some(Arc::clone(&known.get(build)?.header)))
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
@@ -115,10 +122,12 @@ fn is_not_understood(failure: &NodeFailure) -> bool {
 }
 
 /// The sessions that one server holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct NodeSessions {
     header: Arc<SessionsHeader>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
+    /// What the rows hold of a list's budget.
+    _share: Share,
 }
 
 /// Where the columns that every list shows stand in one server's rows.
@@ -148,7 +157,7 @@ pub(super) struct Session<'a> {
 }
 
 impl NodeSessions {
-    pub(super) fn new(rows: Rows, server: SocketAddr) -> Self {
+    pub(super) fn new(rows: Rows, server: SocketAddr, share: Share) -> Self {
         let header = SessionsHeader {
             id: rows.column("id"),
             user: rows.column("user"),
@@ -177,6 +186,7 @@ impl NodeSessions {
         Self {
             header: Arc::new(header),
             rows: kept,
+            _share: share,
         }
     }
 
@@ -189,6 +199,13 @@ impl NodeSessions {
             header: &self.header,
             row,
         })
+    }
+
+    /// The sessions ordered by id.
+    pub(super) fn by_id(&self) -> Vec<Session<'_>> {
+        let mut sessions: Vec<_> = self.iter().collect();
+        sessions.sort_by_key(Session::id);
+        sessions
     }
 
     /// The session with this id.
@@ -308,6 +325,7 @@ mod tests {
                 ],
             },
             "10.0.0.1:2881".parse().unwrap(),
+            Share::unlimited(),
         )
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Request;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ListParts};
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{Statement, parse};
 use crate::table::{Cell, Column, Row};
@@ -13,11 +13,12 @@ use crate::wire::answer::SqlError;
 pub(super) enum Answer {
     /// It is done; there is nothing to show.
     Done { messages: Vec<Message> },
-    Rows {
+    /// A list, part by part.
+    List(ListParts),
+    /// What is known of the statement before.
+    Diagnostics {
         columns: Vec<Column>,
         rows: Vec<Row>,
-        /// `None` where it was a question about the statement before: its messages stay.
-        messages: Option<Vec<Message>>,
     },
 }
 
@@ -33,16 +34,11 @@ pub(super) async fn answer(
     match parse(text).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => {
             let deadline = cluster.statement_deadline();
-            let listing = tokio::select! {
-                listing = cluster.list(&request.caller.user, show.full, deadline) => listing,
-                () = request.cancel.cancelled() => return Err(interrupted()),
-            };
-            let listing = listing.map_err(|error| error.to_sql())?;
-            Ok(Answer::Rows {
-                columns: listing.columns,
-                rows: listing.rows,
-                messages: Some(listing.messages),
-            })
+            Ok(Answer::List(cluster.list(
+                &request.caller.user,
+                show.full,
+                deadline,
+            )))
         }
         Statement::KillServerSession(kill) => {
             let cluster = Arc::clone(cluster);
@@ -58,10 +54,9 @@ pub(super) async fn answer(
                 messages: killed.messages,
             })
         }
-        Statement::Diagnostics(diagnostics) => Ok(Answer::Rows {
+        Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
-            messages: None,
         }),
     }
 }
@@ -106,8 +101,4 @@ fn diagnostics_rows(diagnostics: &Diagnostics, messages: &[Message]) -> Vec<Row>
         }
         Form::Count { .. } => vec![vec![Cell::Number(selected.len() as u64)]],
     }
-}
-
-fn interrupted() -> SqlError {
-    SqlError::new(1317, "Query execution was interrupted")
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream};
 
 use super::answer::{self, Answer};
 use super::{Command, Outcome, OutcomeCell, Request};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ListPart, ListParts};
 use crate::statement::diagnostics::{Level, Message};
 use crate::table::{Cell, Column, Kind, Row};
 use crate::wire::OnePacketReader;
@@ -69,17 +69,12 @@ impl Shim {
                 self.settle(Ok(()), Some(messages));
                 results.completed(OkResponse::default()).await
             }
-            Ok(Answer::Rows {
-                columns,
-                rows,
-                messages,
-            }) => {
+            Ok(Answer::List(parts)) => self.run_list(parts, results).await,
+            Ok(Answer::Diagnostics { columns, rows }) => {
                 let columns = opensrv_columns(&columns);
                 let mut writer = results.start(&columns).await?;
-                for row in rows {
-                    write_row(&mut writer, row).await?;
-                }
-                self.settle(Ok(()), messages);
+                write_rows(&mut writer, rows).await?;
+                self.settle(Ok(()), None);
                 writer.finish().await
             }
             Err(error) => {
@@ -90,6 +85,61 @@ impl Shim {
             }
         }
     }
+}
+
+impl Shim {
+    /// Passes a list on, part by part.
+    async fn run_list<W: AsyncWrite + Send + Unpin>(
+        &self,
+        mut parts: ListParts,
+        results: QueryResultWriter<'_, W>,
+    ) -> io::Result<()> {
+        let columns = match self.next_part(&mut parts).await {
+            Ok(ListPart::Columns(columns)) => opensrv_columns(&columns),
+            other => {
+                self.settle(Err(other.err().unwrap_or_else(broken_off)), None);
+                return results
+                    .error(ErrorKind::ER_UNKNOWN_ERROR, PLACEHOLDER)
+                    .await;
+            }
+        };
+        let mut writer = results.start(&columns).await?;
+        loop {
+            match self.next_part(&mut parts).await {
+                Ok(ListPart::Rows(rows)) => write_rows(&mut writer, rows).await?,
+                Ok(ListPart::End(messages)) => {
+                    self.settle(Ok(()), Some(messages));
+                    return writer.finish().await;
+                }
+                other => {
+                    self.settle(Err(other.err().unwrap_or_else(broken_off)), None);
+                    return writer
+                        .finish_error(ErrorKind::ER_UNKNOWN_ERROR, &PLACEHOLDER)
+                        .await;
+                }
+            }
+        }
+    }
+
+    /// The next part of a list.
+    ///
+    /// # Errors
+    /// When there is none, or the statement is to end.
+    async fn next_part(&self, parts: &mut ListParts) -> Result<ListPart, SqlError> {
+        tokio::select! {
+            part = parts.recv() => match part {
+                Some(part) => part.map_err(|error| error.to_sql()),
+                None => Err(broken_off()),
+            },
+            () = self.request.cancel.cancelled() => {
+                Err(SqlError::new(1317, "Query execution was interrupted"))
+            }
+        }
+    }
+}
+
+fn broken_off() -> SqlError {
+    SqlError::new(1105, "obwarden: the list has broken off")
 }
 
 /// The text of errors as opensrv writes them; the session puts in the real one.
@@ -173,16 +223,19 @@ fn opensrv_columns(columns: &[Column]) -> Vec<OpensrvColumn> {
     columns.iter().map(opensrv).collect()
 }
 
-async fn write_row<W: AsyncWrite + Unpin>(
+async fn write_rows<W: AsyncWrite + Unpin>(
     writer: &mut RowWriter<'_, W>,
-    row: Row,
+    rows: Vec<Row>,
 ) -> io::Result<()> {
-    for cell in row {
-        match cell {
-            Cell::Null => writer.write_col(None::<u64>)?,
-            Cell::Number(number) => writer.write_col(number)?,
-            Cell::Text(text) => writer.write_col(text)?,
+    for row in rows {
+        for cell in row {
+            match cell {
+                Cell::Null => writer.write_col(None::<u64>)?,
+                Cell::Number(number) => writer.write_col(number)?,
+                Cell::Text(text) => writer.write_col(text)?,
+            }
         }
+        writer.end_row().await?;
     }
-    writer.end_row().await
+    Ok(())
 }

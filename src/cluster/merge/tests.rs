@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::cluster::budget::Share;
 use crate::cluster::failure::{FailureKind, Stage};
 use crate::cluster::fan_out::Stale;
 use crate::cluster::node::Rows;
@@ -32,7 +33,7 @@ fn answered(addr: &str, zone: &str, columns: &[&str], rows: &[&[&str]]) -> NodeR
         rows: rows.iter().map(cells).collect(),
     };
     NodeReport {
-        answer: Ok(NodeSessions::new(rows, server.addr)),
+        answer: Ok(NodeSessions::new(rows, server.addr, Share::unlimited())),
         server,
     }
 }
@@ -51,6 +52,41 @@ fn failed(addr: &str, zone: &str) -> NodeReport {
     }
 }
 
+/// A list that is complete.
+struct Listing {
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+    messages: Vec<Message>,
+}
+
+fn merge(
+    nodes: Vec<NodeReport>,
+    full: bool,
+    viewer: &Viewer<'_>,
+    unusable: &[String],
+    stale: Option<&Stale>,
+) -> Listing {
+    let (answered, failed): (Vec<_>, Vec<_>) =
+        nodes.into_iter().partition(|node| node.answer.is_ok());
+    let mut merge = Merge::new(full, &answered, &[], viewer);
+    let columns = merge.columns().to_vec();
+    let mut rows = Vec::new();
+    for node in &answered {
+        let sessions = node.answer.as_ref().unwrap();
+        merge.begin_server(sessions);
+        for session in sessions.by_id() {
+            rows.extend(merge.row(&node.server, session));
+        }
+    }
+    let (failed, messages) = merge.end(&failed, unusable, stale);
+    rows.extend(failed);
+    Listing {
+        columns,
+        rows,
+        messages,
+    }
+}
+
 /// What `user` sees of `nodes`.
 fn list(
     nodes: Vec<NodeReport>,
@@ -60,22 +96,15 @@ fn list(
     own: &OwnSessions,
 ) -> Listing {
     let clients = Arc::new(Clients::default());
-    let _client = clients.register(
-        ("10.0.0.1:2881".parse().unwrap(), 7),
-        "192.0.2.9:5000".parse().unwrap(),
-    );
+    let key = ("10.0.0.1:2881".parse().unwrap(), 7);
+    let _client = clients.register(key, "192.0.2.9:5000".parse().unwrap());
     let viewer = Viewer {
         user,
         rights,
         own,
         clients: &clients,
     };
-    let reports = Reports {
-        nodes,
-        unusable: Vec::new(),
-        stale: None,
-    };
-    merge(reports, full, &viewer, &KnownQueries::default())
+    merge(nodes, full, &viewer, &[], None)
 }
 
 const ALL: Rights = Rights {
@@ -251,19 +280,19 @@ fn an_old_topology_and_a_row_without_address_are_told() {
         own: &OwnSessions::default(),
         clients: &clients,
     };
-    let reports = Reports {
-        nodes: vec![answered("10.0.0.1:2881", "z1", &COLUMNS, &[])],
-        unusable: vec!["host:2881".into()],
-        stale: Some(Stale {
-            age_seconds: 40,
-            why: TopologyError(vec![]),
-        }),
+    let nodes = vec![answered("10.0.0.1:2881", "z1", &COLUMNS, &[])];
+    let stale = Stale {
+        age_seconds: 40,
+        why: TopologyError(vec![]),
     };
-    let texts: Vec<String> = merge(reports, false, &viewer, &KnownQueries::default())
-        .messages
-        .into_iter()
-        .map(|m| m.text)
-        .collect();
+    let listing = merge(
+        nodes,
+        false,
+        &viewer,
+        &["host:2881".to_owned()],
+        Some(&stale),
+    );
+    let texts: Vec<String> = listing.messages.into_iter().map(|m| m.text).collect();
     assert!(texts[0].contains("'host:2881'"), "{texts:?}");
     assert!(
         texts[1].starts_with("the topology is 40 s old"),
