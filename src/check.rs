@@ -8,15 +8,19 @@ use crate::cluster::{Cluster, TopologyError};
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checked {
+    /// Servers of the cluster.
     pub servers: usize,
+    /// Of these, those that did not answer.
     pub failed: usize,
 }
 
 /// The cluster cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
+    /// Nobody tells which servers there are.
     #[error("{0}")]
     Topology(#[from] TopologyError),
+    /// What was found cannot be printed.
     #[error("{0}")]
     Io(#[from] io::Error),
 }

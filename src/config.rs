@@ -97,29 +97,47 @@ enum RightsArg {
 /// A configuration that can be run.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Where to take clients.
     pub listen: SocketAddr,
+    /// Threads that move bytes; at least one.
     pub relay_threads: usize,
+    /// For clients and their backends.
     pub timeouts: Timeouts,
+    /// How to reach the cluster.
     pub cluster: Settings,
 }
 
 /// A configuration that cannot be run; one line says why.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// A file cannot be read, or is not what it should be.
     #[error("{}: {reason}", file.display())]
-    File { file: PathBuf, reason: String },
+    File {
+        /// The file.
+        file: PathBuf,
+        /// Where in it, and what is wrong.
+        reason: String,
+    },
+    /// There is nothing to connect to.
     #[error("no server is named; say --server HOST:PORT, or servers = [\"HOST:PORT\"] in the file")]
     NoServer,
+    /// What is named is no address.
     #[error("'{0}' is no server's address; write HOST:PORT")]
     BadServer(String),
+    /// The service account has no password, not even an empty one.
     #[error(
         "no password is given; say --password-file FILE, or set OBWARDEN_PASSWORD (it may be empty)"
     )]
     NoPassword,
+    /// The service account is another tenant's.
     #[error("user '{0}' is no account of the sys tenant; obwarden serves no other")]
     NotSys(String),
+    /// A timeout that makes no sense.
     #[error("{key} must be more than zero and at most an hour")]
-    BadTimeout { key: &'static str },
+    BadTimeout {
+        /// Which one.
+        key: &'static str,
+    },
 }
 
 impl Layer {

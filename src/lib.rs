@@ -1,6 +1,11 @@
 //! One address from which a DBA sees and ends every session of an OceanBase cluster.
+//!
+//! `ARCHITECTURE.md` has the picture. From the top down: [`server`] accepts clients, [`session`] is one
+//! client's life, [`console`] answers virtual [`statement`]s, [`cluster`] asks the servers, [`wire`] is
+//! the protocol.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod audit;
 pub mod check;

@@ -14,11 +14,14 @@ pub enum Kind {
 /// A column of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
+    /// As the client reads it.
     pub name: String,
+    /// How its values are sent.
     pub kind: Kind,
 }
 
 impl Column {
+    /// A column of whole numbers.
     pub fn number(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -26,6 +29,7 @@ impl Column {
         }
     }
 
+    /// A column of texts.
     pub fn text(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -33,6 +37,7 @@ impl Column {
         }
     }
 
+    /// A column of long texts.
     pub fn long_text(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -44,13 +49,16 @@ impl Column {
 /// A value: of its column's kind, or NULL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
+    /// NULL.
     Null,
+    /// A whole number.
     Number(u64),
     /// Mostly UTF-8; what a server reports in other bytes stays as it is.
     Text(Vec<u8>),
 }
 
 impl Cell {
+    /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into().into_bytes())
     }

@@ -61,7 +61,9 @@ impl fmt::Display for Stage {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.describe())]
 pub struct NodeFailure {
+    /// What happened.
     pub kind: FailureKind,
+    /// What was being done.
     pub stage: Stage,
     /// Since the statement began.
     pub elapsed: Duration,

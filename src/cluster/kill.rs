@@ -38,6 +38,7 @@ const MADE_BY_SERVER: u32 = 1 << 31;
 /// The session was killed; the messages say what else there is to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Killed {
+    /// Notes and warnings.
     pub messages: Vec<Message>,
 }
 

@@ -6,39 +6,49 @@ use crate::statement::{ServerRef, SessionId};
 use crate::wire::answer::SqlError;
 
 /// Nothing was killed, or nobody knows.
+#[expect(missing_docs, reason = "the fields are named for what they are")]
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
+    /// It is not known which servers there are, or what the account may do.
     #[error("{0}; nothing was killed")]
     Topology(#[from] TopologyError),
+    /// The cluster has no such server.
     #[error("{server} is no server of this cluster; its servers are {known}")]
     UnknownServer { server: ServerRef, known: String },
+    /// Several servers are at that address.
     #[error("{server} may be any of {candidates}; name its port, too")]
     Ambiguous {
         server: ServerRef,
         candidates: String,
     },
+    /// The server could not be asked for its sessions.
     #[error("{server}: {failure}; nothing was killed")]
     Unreachable {
         server: String,
         failure: NodeFailure,
     },
+    /// The session is not there, or may not be seen.
     #[error("Unknown thread id: {id} on {server}{elsewhere}")]
     UnknownId {
         id: SessionId,
         server: String,
         elsewhere: String,
     },
+    /// The session is another account's.
     #[error("You are not owner of thread {id} on {server} (needs SUPER)")]
     Denied { id: SessionId, server: String },
+    /// The session is one of the proxy's own.
     #[error(
         "{id} on {server} is a service session of obwarden itself, which is not killed through it"
     )]
     OwnSession { id: SessionId, server: String },
+    /// The server answered KILL with an error.
     #[error("{server} refused: {failure}")]
     Refused {
         server: String,
         failure: NodeFailure,
     },
+    /// The connection was lost after KILL had been sent.
     #[error(
         "outcome unknown: KILL was sent to {server}, but then: {failure}; list its sessions to see"
     )]
@@ -46,6 +56,7 @@ pub enum KillError {
         server: String,
         failure: NodeFailure,
     },
+    /// The statement was to end before KILL was sent.
     #[error("Query execution was interrupted; nothing was killed")]
     Cancelled,
 }

@@ -27,7 +27,9 @@ const BATCH_ROWS: usize = 256;
 /// A part of a list, in the order in which they come: columns, rows, end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListPart {
+    /// The columns, once.
     Columns(Vec<Column>),
+    /// Some rows.
     Rows(Vec<Row>),
     /// One warning for each server that failed, and what else must not be silent.
     End(Vec<Message>),
@@ -39,6 +41,7 @@ pub type ListParts = mpsc::Receiver<Result<ListPart, ListError>>;
 /// Whether one server answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {
+    /// The server.
     pub server: Server,
     /// How many sessions it has, the proxy's own among them.
     pub sessions: Result<usize, NodeFailure>,
@@ -47,8 +50,10 @@ pub struct Probe {
 /// There is no list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
+    /// It is not known which servers there are, or what the account may see.
     #[error("{0}")]
     Topology(#[from] TopologyError),
+    /// Each server has failed.
     #[error("no server of the cluster gives an answer: {0}")]
     NobodyAnswered(String),
 }

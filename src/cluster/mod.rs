@@ -46,6 +46,7 @@ pub struct Settings {
     pub seeds: Vec<String>,
     /// The service account's bare name.
     pub user: String,
+    /// Its password; may be empty.
     pub password: String,
     /// The cluster's name; read from the server's parameter `cluster` where this is not given.
     pub cluster_name: Option<String>,
@@ -57,6 +58,7 @@ pub struct Settings {
     pub kill_verify_timeout: Duration,
     /// How often the topology is read in the background.
     pub topology_refresh_interval: Duration,
+    /// Whose rights count.
     pub rights: RightsPolicy,
 }
 

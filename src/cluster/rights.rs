@@ -23,7 +23,9 @@ pub enum RightsPolicy {
 /// What an account may do with others' sessions. With its own it may do everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rights {
+    /// See them.
     pub see_others: bool,
+    /// End them.
     pub kill_others: bool,
 }
 

@@ -35,9 +35,13 @@ pub struct Server {
     pub addr: SocketAddr,
     /// The port by which servers speak to each other, and by which runbooks name them.
     pub rpc_port: Option<u16>,
+    /// Its number in the cluster.
     pub id: Option<u64>,
+    /// Its zone.
     pub zone: Option<String>,
+    /// What the cluster thinks of it, such as `ACTIVE`.
     pub status: Option<String>,
+    /// Its version. Servers of one build have one set of columns.
     pub build: Option<String>,
 }
 

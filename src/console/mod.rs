@@ -6,7 +6,7 @@
 //! ```
 //!
 //! opensrv encodes rows in the text and the binary protocol. What it cannot say (warnings, status flags,
-//! error codes of others, character sets) is put in by [`finish`], packet by packet. No state lives here:
+//! error codes of others, character sets) is put in by `finish`, packet by packet. No state lives here:
 //! statement ids, texts and warnings are the session's. All of it runs on a runtime of its own, never on
 //! a relay thread.
 
@@ -33,15 +33,27 @@ pub enum Command {
     /// Run a statement; rows go in the text protocol.
     Query(String),
     /// Prepare a statement under an id.
-    Prepare { id: u32, text: String },
+    Prepare {
+        /// The id that the client will know it by.
+        id: u32,
+        /// The statement.
+        text: String,
+    },
     /// Run a prepared statement; rows go in the binary protocol.
-    Execute { id: u32, text: String },
+    Execute {
+        /// Its id.
+        id: u32,
+        /// The statement.
+        text: String,
+    },
 }
 
 /// A virtual statement and all that it needs to know of its session.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What is wanted.
     pub command: Command,
+    /// Who wants it.
     pub caller: Caller,
     /// What is in force on the client's connection.
     pub capabilities: Capabilities,

@@ -12,8 +12,11 @@ use super::parse::{ParseError, Reader};
 /// How grave a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// Something to know.
     Note,
+    /// Something is missing or uncertain.
     Warning,
+    /// The statement has failed.
     Error,
 }
 
@@ -30,12 +33,16 @@ impl fmt::Display for Level {
 /// One row of `SHOW WARNINGS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// How grave it is.
     pub level: Level,
+    /// An error code of MySQL's or OceanBase's.
     pub code: u16,
+    /// One sentence.
     pub text: String,
 }
 
 impl Message {
+    /// A note.
     pub fn note(code: u16, text: impl Into<String>) -> Self {
         Self {
             level: Level::Note,
@@ -44,6 +51,7 @@ impl Message {
         }
     }
 
+    /// A warning.
     pub fn warning(code: u16, text: impl Into<String>) -> Self {
         Self {
             level: Level::Warning,
@@ -58,6 +66,7 @@ impl Message {
 pub struct Diagnostics {
     /// Errors only, or all.
     pub errors_only: bool,
+    /// Messages, or their number.
     pub form: Form,
 }
 
@@ -65,9 +74,17 @@ pub struct Diagnostics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// The messages: at most `limit` from number `offset` on.
-    Messages { offset: usize, limit: usize },
+    Messages {
+        /// Messages to pass over.
+        offset: usize,
+        /// Messages to show at most.
+        limit: usize,
+    },
     /// Their number, in a column of this name.
-    Count { column: String },
+    Count {
+        /// The column's name.
+        column: String,
+    },
 }
 
 impl Diagnostics {

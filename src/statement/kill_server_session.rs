@@ -6,7 +6,9 @@ use super::server_ref::{ServerRef, SessionId};
 /// Ends one session on one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KillServerSession {
+    /// The server that holds it.
     pub server: ServerRef,
+    /// Its id there.
     pub id: SessionId,
 }
 

@@ -23,7 +23,9 @@ pub use show_server_sessions::ShowServerSessions;
 /// A statement that the proxy answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
+    /// `SHOW [FULL] SERVER SESSIONS`
     ShowServerSessions(ShowServerSessions),
+    /// `KILL SERVER SESSION server id`
     KillServerSession(KillServerSession),
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),

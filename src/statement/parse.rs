@@ -13,10 +13,18 @@ use crate::wire::answer::SqlError;
 /// A statement that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
+    /// It has not the form of any statement.
     #[error("You have an error in your SQL syntax near '{near}'; the right form is: {form}")]
-    Syntax { near: String, form: &'static str },
+    Syntax {
+        /// Where it goes wrong.
+        near: String,
+        /// The form that comes nearest.
+        form: &'static str,
+    },
+    /// Where a server should be named, none is.
     #[error("'{0}' is no server's address; write 10.10.10.1, 10.10.10.1:2881 or '[fe80::1]:2881'")]
     NoAddress(String),
+    /// Where a session's id should be, none is.
     #[error("'{0}' is no session id; ids are whole numbers from 1 to 4294967295")]
     NoSessionId(String),
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 /// A server as a statement names it: an address, with the SQL or the RPC port or with none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerRef {
+    /// Its address.
     pub ip: IpAddr,
     /// The SQL port or the RPC port, as OceanBase's views and runbooks print the one or the other.
     pub port: Option<u16>,

@@ -100,9 +100,11 @@ impl fmt::Display for SqlError {
 /// The end of a reply that is no error.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OkAnswer {
+    /// Rows that the statement has changed.
     pub affected_rows: u64,
     /// Server status flags.
     pub status: u16,
+    /// How many messages it has left behind.
     pub warnings: u16,
     /// A text for humans, as in `Records: 3  Duplicates: 0`.
     pub info: String,

@@ -11,17 +11,28 @@ use mysql_common::constants::CapabilityFlags;
 pub struct Capabilities(pub u32);
 
 impl Capabilities {
+    /// `CLIENT_LONG_PASSWORD`: set by all but MariaDB, which says by its absence that it is one.
     pub const LONG_PASSWORD: Self = Self(CapabilityFlags::CLIENT_LONG_PASSWORD.bits());
+    /// `CLIENT_CONNECT_WITH_DB`: the login names a database.
     pub const CONNECT_WITH_DB: Self = Self(CapabilityFlags::CLIENT_CONNECT_WITH_DB.bits());
+    /// `CLIENT_COMPRESS`
     pub const COMPRESS: Self = Self(CapabilityFlags::CLIENT_COMPRESS.bits());
+    /// `CLIENT_PROTOCOL_41`: the protocol since MySQL 4.1.
     pub const PROTOCOL_41: Self = Self(CapabilityFlags::CLIENT_PROTOCOL_41.bits());
+    /// `CLIENT_SSL`
     pub const SSL: Self = Self(CapabilityFlags::CLIENT_SSL.bits());
+    /// `CLIENT_SECURE_CONNECTION`: the login's answer has a length before it.
     pub const SECURE_CONNECTION: Self = Self(CapabilityFlags::CLIENT_SECURE_CONNECTION.bits());
+    /// `CLIENT_PLUGIN_AUTH`: the login names its method.
     pub const PLUGIN_AUTH: Self = Self(CapabilityFlags::CLIENT_PLUGIN_AUTH.bits());
+    /// `CLIENT_CONNECT_ATTRS`: the login carries attributes.
     pub const CONNECT_ATTRS: Self = Self(CapabilityFlags::CLIENT_CONNECT_ATTRS.bits());
+    /// `CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA`: that length is a length-encoded integer.
     pub const PLUGIN_AUTH_LENENC: Self =
         Self(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA.bits());
+    /// `CLIENT_SESSION_TRACK`: OK packets tell of changes of the session.
     pub const SESSION_TRACK: Self = Self(CapabilityFlags::CLIENT_SESSION_TRACK.bits());
+    /// `CLIENT_DEPRECATE_EOF`: OK packets stand where EOF packets stood.
     pub const DEPRECATE_EOF: Self = Self(CapabilityFlags::CLIENT_DEPRECATE_EOF.bits());
 
     /// Bits 25 to 29: optional result-set metadata, zstd compression and what MySQL and OceanBase read

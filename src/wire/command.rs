@@ -7,26 +7,47 @@
 pub struct Command(pub u8);
 
 impl Command {
+    /// `COM_QUIT`: the client leaves; no reply.
     pub const QUIT: Self = Self(0x01);
+    /// `COM_INIT_DB`: another default database.
     pub const INIT_DB: Self = Self(0x02);
+    /// `COM_QUERY`: a statement, or several.
     pub const QUERY: Self = Self(0x03);
+    /// `COM_FIELD_LIST`: the columns of a table.
     pub const FIELD_LIST: Self = Self(0x04);
+    /// `COM_STATISTICS`: a text about the server.
     pub const STATISTICS: Self = Self(0x09);
+    /// `COM_PROCESS_INFO`: the list of processes.
     pub const PROCESS_INFO: Self = Self(0x0a);
+    /// `COM_PROCESS_KILL`: ends a session by its thread id.
     pub const PROCESS_KILL: Self = Self(0x0c);
+    /// `COM_DEBUG`: the server writes to its own log.
     pub const DEBUG: Self = Self(0x0d);
+    /// `COM_PING`
     pub const PING: Self = Self(0x0e);
+    /// `COM_CHANGE_USER`: logs in anew on the same connection.
     pub const CHANGE_USER: Self = Self(0x11);
+    /// `COM_BINLOG_DUMP`: the binary log, event by event.
     pub const BINLOG_DUMP: Self = Self(0x12);
+    /// `COM_TABLE_DUMP`
     pub const TABLE_DUMP: Self = Self(0x13);
+    /// `COM_STMT_PREPARE`
     pub const STMT_PREPARE: Self = Self(0x16);
+    /// `COM_STMT_EXECUTE`
     pub const STMT_EXECUTE: Self = Self(0x17);
+    /// `COM_STMT_SEND_LONG_DATA`: a parameter in pieces; no reply.
     pub const STMT_SEND_LONG_DATA: Self = Self(0x18);
+    /// `COM_STMT_CLOSE`: no reply.
     pub const STMT_CLOSE: Self = Self(0x19);
+    /// `COM_STMT_RESET`
     pub const STMT_RESET: Self = Self(0x1a);
+    /// `COM_SET_OPTION`: several statements in one packet, or not.
     pub const SET_OPTION: Self = Self(0x1b);
+    /// `COM_STMT_FETCH`: rows from a cursor.
     pub const STMT_FETCH: Self = Self(0x1c);
+    /// `COM_BINLOG_DUMP_GTID`
     pub const BINLOG_DUMP_GTID: Self = Self(0x1e);
+    /// `COM_RESET_CONNECTION`: the session begins anew.
     pub const RESET_CONNECTION: Self = Self(0x1f);
     /// MariaDB's bulk execution.
     pub const STMT_BULK_EXECUTE: Self = Self(0xfa);

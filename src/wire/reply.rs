@@ -67,6 +67,7 @@ pub enum Role {
     Definition,
     /// The EOF after definitions.
     DefinitionsEnd,
+    /// A row.
     Row,
     /// OK, EOF or ERR: the end of a result, or the only packet of a reply.
     End,
