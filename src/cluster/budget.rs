@@ -97,11 +97,6 @@ impl Share {
         }
         began.elapsed()
     }
-
-    /// The answer is complete: who ran ahead of the budget lets the next one do so.
-    pub(super) fn complete(&mut self) {
-        self.ahead = None;
-    }
 }
 
 #[cfg(test)]
@@ -126,13 +121,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_run_ahead_lets_the_next_one_do_so_when_its_answer_is_complete() {
+    async fn who_has_run_ahead_lets_the_next_one_do_so_when_its_rows_have_gone_out() {
         let budget = Budget::new(0);
         let (mut first, mut second) = (Share::of(&budget), Share::of(&budget));
         first.take(1).await;
         let mut second_takes = Box::pin(second.take(1));
         assert!(futures_util::poll!(&mut second_takes).is_pending());
-        first.complete();
+        drop(first);
         second_takes.await;
     }
 

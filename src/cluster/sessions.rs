@@ -75,7 +75,6 @@ impl KnownQueries {
         for query in candidates {
             match checkout.query(query.sql(), deadline, &mut share).await {
                 Ok(rows) => {
-                    share.complete();
                     let sessions = NodeSessions::new(rows, server.addr, share);
                     let header = Arc::clone(&sessions.header);
                     self.lock().insert(key, Known { query, header });
