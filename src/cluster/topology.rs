@@ -155,6 +155,9 @@ impl Cluster {
         .await;
         match told {
             Ok(snapshot) => {
+                for (seed, why) in &failures {
+                    tracing::warn!(seed, "{why}");
+                }
                 let snapshot = Arc::new(snapshot);
                 self.keep_only_nodes(&snapshot.servers);
                 self.topology.snapshot.store(Some(Arc::clone(&snapshot)));
@@ -252,13 +255,8 @@ impl Cluster {
 
 /// The addresses behind `host:port`; none if the name cannot be resolved.
 async fn resolve(seed: &str) -> Vec<SocketAddr> {
-    match tokio::net::lookup_host(seed).await {
-        Ok(addrs) => addrs.collect(),
-        Err(error) => {
-            tracing::warn!(seed, %error, "a server's name cannot be resolved");
-            Vec::new()
-        }
-    }
+    let found = tokio::net::lookup_host(seed).await;
+    found.map(Iterator::collect).unwrap_or_default()
 }
 
 /// The servers that the table's rows name, and a description of each row that names none.
