@@ -21,10 +21,14 @@ const WAITING_CLIENTS_MAX: usize = 1024;
 /// How long to wait when no more clients can be accepted, for want of descriptors perhaps.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// How long sessions may take to end when the proxy does: one whose client does not read takes for ever.
+const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// An accepted client: its socket, not yet known to any runtime, and its address.
 type Accepted = (std::net::TcpStream, SocketAddr);
 
-/// Serves clients until `shutdown` is cancelled and the last session has ended.
+/// Serves clients until `shutdown` is cancelled and the last session has ended, or [`DRAIN_TIMEOUT`] has
+/// passed since.
 ///
 /// # Errors
 /// When the relay threads cannot be started.
@@ -61,7 +65,15 @@ pub async fn run(
     }
     drop(listener);
     sessions.close();
-    sessions.wait().await;
+    if tokio::time::timeout(DRAIN_TIMEOUT, sessions.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            sessions = sessions.len(),
+            "ending with sessions that do not end"
+        );
+    }
     Ok(())
 }
 
