@@ -1,7 +1,7 @@
 //! What the tests against real servers share: for each kind of server one cluster for all tests of a
 //! binary, and obwarden in front of it.
 
-#![allow(dead_code)] // each binary uses its part
+#![allow(dead_code, unused_imports, unused_macros)] // each binary uses its part
 
 use std::time::{Duration, Instant};
 
