@@ -137,6 +137,16 @@ impl NodeFailure {
         }
     }
 
+    /// The code of an error about it. 2000 to 2999 are for warnings only: MariaDB's client library takes
+    /// an error with a client's code for a malformed packet and never shows its text.
+    pub fn error_code(&self) -> u16 {
+        match self.kind {
+            FailureKind::Refused => ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
+            FailureKind::BrokenOff => ER_QUERY_ON_FOREIGN_DATA_SOURCE,
+            _ => self.code(),
+        }
+    }
+
     /// One sentence: what, when, where in the conversation.
     pub fn describe(&self) -> String {
         let seconds = self.elapsed.as_secs_f64();
@@ -159,6 +169,11 @@ impl NodeFailure {
         }
     }
 }
+
+/// Another server cannot be reached.
+pub(crate) const ER_CONNECT_TO_FOREIGN_DATA_SOURCE: u16 = 1429;
+/// Another server was reached, and lost.
+pub(crate) const ER_QUERY_ON_FOREIGN_DATA_SOURCE: u16 = 1430;
 
 /// Whether no TCP connection came about, so that the server is not there rather than in trouble.
 fn never_connected(error: &io::Error) -> bool {

@@ -90,7 +90,9 @@ impl KillError {
         let code = match self {
             Self::Topology(_) | Self::OutcomeUnknown { .. } => 1105,
             Self::UnknownServer { .. } | Self::Ambiguous { .. } => 1210,
-            Self::Unreachable { failure, .. } | Self::Refused { failure, .. } => failure.code(),
+            Self::Unreachable { failure, .. } | Self::Refused { failure, .. } => {
+                failure.error_code()
+            }
             Self::UnknownId { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
             Self::Cancelled => 1317,

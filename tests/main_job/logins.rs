@@ -103,7 +103,7 @@ async fn all_down_is_said(cluster: &Cluster) {
     }
     let start = Instant::now();
     let error = refused(through(&warden)).await;
-    assert_eq!(error.code, 2003, "{error}");
+    assert_eq!(error.code, 1429, "{error}");
     for node in cluster.nodes() {
         assert!(error.message.contains(&node.addr().to_string()), "{error}");
     }
