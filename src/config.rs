@@ -151,13 +151,7 @@ impl Layer {
             reason,
         };
         let text = std::fs::read_to_string(file).map_err(|error| failed(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| {
-            let line = error
-                .span()
-                .map(|span| text[..span.start].lines().count().max(1));
-            let reason = error.message().replace('\n', " ");
-            failed(line.map_or(reason.clone(), |line| format!("line {line}: {reason}")))
-        })
+        toml::from_str(&text).map_err(|error| failed(mistake(&text, &error)))
     }
 
     /// This layer, and beneath it another: what this one does not say, that one says.
@@ -273,6 +267,24 @@ impl Layer {
             },
         })
     }
+}
+
+/// What is wrong with a file's text, and in which line.
+fn mistake(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', " ");
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
+        return message;
+    };
+    let number = before.matches('\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| key.trim());
+    let place = key.map_or(String::new(), |key| format!(", key {key}"));
+    let message = match key {
+        // The parser's message would show it.
+        Some("password") if message.starts_with("invalid type") => "it must stand in quotes",
+        _ => &message,
+    };
+    format!("line {}{place}: {message}", number + 1)
 }
 
 fn timeout(

@@ -37,7 +37,14 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(mistake) if mistake.use_stderr() => {
+            eprintln!("obwarden: {}", one_line(&mistake));
+            return ExitCode::from(USAGE_ERROR);
+        }
+        Err(help_or_version) => help_or_version.exit(),
+    };
     log_to_stderr();
     match run(cli) {
         Ok(code) => code,
@@ -46,6 +53,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The exit code for arguments that cannot be read.
+const USAGE_ERROR: u8 = 2;
+
+/// What is wrong with the arguments, and what would be right, without the usage behind it.
+fn one_line(mistake: &clap::Error) -> String {
+    let text = mistake.render().to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let told =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let told = told.collect::<Vec<_>>().join("; ");
+    told.trim_start_matches("error: ").to_owned()
 }
 
 fn log_to_stderr() {

@@ -128,14 +128,16 @@ impl NodeFailure {
         }
     }
 
-    /// The code of the warning about it; the README lists them.
+    /// The code of the warning or the error about it; the README lists them. None is from 2000 to 2999,
+    /// a client's own codes: MariaDB's client library takes an error with one of those for a malformed
+    /// packet and never shows its text.
     pub fn code(&self) -> u16 {
         match self.kind {
-            FailureKind::Refused => 2003,
+            FailureKind::Refused => ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
             FailureKind::NoAnswer => 4012,
             FailureKind::LoginFailed => self.server_code.unwrap_or(1045),
             FailureKind::NodeError => self.server_code.unwrap_or(1105),
-            FailureKind::BrokenOff => 2013,
+            FailureKind::BrokenOff => ER_QUERY_ON_FOREIGN_DATA_SOURCE,
         }
     }
 
@@ -161,6 +163,11 @@ impl NodeFailure {
         }
     }
 }
+
+/// Another server cannot be reached.
+pub(crate) const ER_CONNECT_TO_FOREIGN_DATA_SOURCE: u16 = 1429;
+/// Another server was reached, and lost.
+pub(crate) const ER_QUERY_ON_FOREIGN_DATA_SOURCE: u16 = 1430;
 
 /// Whether no TCP connection came about, so that the server is not there rather than in trouble.
 fn never_connected(error: &io::Error) -> bool {

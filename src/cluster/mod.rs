@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::clients::Clients;
 use crate::deadline::Deadline;
+pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
 pub use kill::Killed;
 pub use kill_error::KillError;

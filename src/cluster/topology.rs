@@ -165,6 +165,9 @@ impl Cluster {
         .await;
         match told {
             Ok(snapshot) => {
+                for (seed, why) in &failures {
+                    tracing::warn!(seed, "{why}");
+                }
                 let snapshot = Arc::new(snapshot);
                 self.keep_only_nodes(&snapshot.servers);
                 self.topology.snapshot.store(Some(Arc::clone(&snapshot)));
@@ -262,12 +265,12 @@ impl Cluster {
 
 /// The addresses behind `host:port`; none if the name cannot be resolved in time.
 async fn resolve(seed: &str) -> Vec<SocketAddr> {
-    match tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(seed)).await {
-        Ok(Ok(addrs)) => return addrs.collect(),
-        Ok(Err(error)) => tracing::warn!(seed, %error, "a server's name cannot be resolved"),
-        Err(_) => tracing::warn!(seed, "a server's name is not resolved in time"),
-    }
-    Vec::new()
+    let looked_up = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(seed)).await;
+    looked_up
+        .ok()
+        .and_then(Result::ok)
+        .map(Iterator::collect)
+        .unwrap_or_default()
 }
 
 /// The servers that the table's rows name, and a description of each row that names none.

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::Gate;
 use super::backends::{Dialled, NoBackend};
 use super::packets::PacketStream;
+use crate::cluster::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 use crate::deadline::Deadline;
 use crate::wire::Malformed;
 use crate::wire::answer::{SqlError, ok_status};
@@ -64,13 +65,17 @@ impl LoginError {
         let reconnect = "; connect again to be sent to another server";
         Some(match self {
             Self::RefusedByServer(_) | Self::ClientLeft(_) => return None,
-            Self::NoBackend(_) => SqlError::new(2003, format!("obwarden: {self}")),
+            Self::NoBackend(_) => SqlError::new(
+                ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
+                format!("obwarden: {self}"),
+            ),
             Self::Refused(error) => error.clone(),
             Self::Malformed(_) => SqlError::new(1043, format!("Bad handshake: {self}")),
             Self::ClientSilent => SqlError::new(1159, format!("obwarden: {self}")),
-            Self::BackendLost(..) | Self::BackendSilent(_) => {
-                SqlError::new(2013, format!("obwarden: {self}{reconnect}"))
-            }
+            Self::BackendLost(..) | Self::BackendSilent(_) => SqlError::new(
+                ER_QUERY_ON_FOREIGN_DATA_SOURCE,
+                format!("obwarden: {self}{reconnect}"),
+            ),
         })
     }
 }

@@ -93,7 +93,12 @@ impl Gate {
 pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
     let mut packets = PacketStream::new(stream);
     let deadline = Deadline::after(gate.handshake_timeout);
-    let logged_in = match Box::pin(login::log_in(&mut packets, &gate, deadline)).await {
+    let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
+    let login = tokio::select! {
+        login = login => login,
+        () = gate.shutdown.cancelled() => return,
+    };
+    let logged_in = match login {
         Ok(logged_in) => logged_in,
         Err(error) => return refuse(packets, client, &error).await,
     };

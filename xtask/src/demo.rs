@@ -220,7 +220,11 @@ impl Sessions {
                 self.running.spawn(async move {
                     loop {
                         if let Err(error) = conn.query_drop(sql).await {
-                            return format!("{who} has ended: {error}");
+                            let why = match error {
+                                mysql_async::Error::Io(_) => "its connection was closed".into(),
+                                error => error.to_string(),
+                            };
+                            return format!("{who} has ended: {why}");
                         }
                     }
                 });
