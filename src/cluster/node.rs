@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::failure::{NodeFailure, Stage};
 use super::own_sessions::OwnSessions;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Passed};
 
 /// Connections to one server at most.
 const SLOTS: usize = 2;
@@ -104,14 +104,47 @@ impl Node {
     }
 
     /// Opens a new connection in `slot`.
+    ///
+    /// In a task of its own, for a caller that leaves in the middle of a login would leave a session on the
+    /// server that nobody knows to be ours. The login goes on for a moment then, and its connection is
+    /// closed in good order.
     async fn log_on(
         self: &Arc<Self>,
         slot: OwnedSemaphorePermit,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
-        let conn = deadline
-            .limit(Conn::new(self.opts.clone()))
-            .await
+        let (mut caller, answer) = oneshot::channel();
+        let node = Arc::clone(self);
+        tokio::spawn(async move {
+            let abandoned = async {
+                caller.closed().await;
+                tokio::time::sleep(DISCONNECT_TIMEOUT).await;
+            };
+            let login = tokio::select! {
+                login = deadline.limit(Conn::new(node.opts.clone())) => login,
+                () = abandoned => return,
+            };
+            let checkout = node.logged_on(login, slot, deadline);
+            // One that nobody waits for any more is closed by its drop.
+            let _ = caller.send(checkout);
+        });
+        answer.await.unwrap_or_else(|_| {
+            let detail = "its greeting could not be read";
+            Err(NodeFailure::garbage(
+                Stage::Login,
+                deadline.elapsed(),
+                detail,
+            ))
+        })
+    }
+
+    fn logged_on(
+        self: &Arc<Self>,
+        login: Result<mysql_async::Result<Conn>, Passed>,
+        slot: OwnedSemaphorePermit,
+        deadline: Deadline,
+    ) -> Result<Checkout, NodeFailure> {
+        let conn = login
             .map_err(|_| NodeFailure::no_answer(Stage::Login, deadline.elapsed()))?
             .map_err(|error| NodeFailure::from_driver(&error, Stage::Login, deadline.elapsed()))?;
         self.own.insert(self.addr, conn.id());
