@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 use obwarden::check::check;
@@ -14,6 +15,7 @@ use obwarden::clients::Clients;
 use obwarden::cluster::Cluster;
 use obwarden::config::{Config, Layer};
 use obwarden::console::Console;
+use obwarden::deadline::Deadline;
 use obwarden::server;
 use obwarden::session::Gate;
 use tokio::net::TcpListener;
@@ -103,13 +105,16 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How long the cluster may take to tell its servers at the start: patience that no statement has.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
 async fn serve(
     config: Config,
     cluster: Arc<Cluster>,
     clients: Arc<Clients>,
 ) -> Result<(), Box<dyn Error>> {
     let snapshot = cluster
-        .refresh_topology(cluster.statement_deadline())
+        .refresh_topology(Deadline::after(START_TIMEOUT))
         .await?;
     let listener = TcpListener::bind(config.listen)
         .await

@@ -347,6 +347,7 @@ mod tests {
         };
         Snapshot {
             servers: addrs.iter().enumerate().map(server).collect(),
+            listed: true,
             unusable: Vec::new(),
             cluster_name: None,
             told_by: addrs[0].parse().unwrap(),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::budget::Share;
 use super::failure::{NodeFailure, Stage};
@@ -108,22 +108,53 @@ impl Node {
     }
 
     /// Opens a new connection in `slot`.
+    ///
+    /// In a task of its own, for a caller that leaves in the middle of a login would leave a session on the
+    /// server that nobody knows to be ours. The login goes on for a moment then, and its connection is
+    /// closed in good order.
     async fn log_on(
         self: &Arc<Self>,
         slot: OwnedSemaphorePermit,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
-        let conn = until(deadline, Stage::Login, Conn::new(self.opts.clone())).await?;
+        let (mut caller, answer) = oneshot::channel();
+        let node = Arc::clone(self);
+        tokio::spawn(async move {
+            let abandoned = async {
+                caller.closed().await;
+                tokio::time::sleep(DISCONNECT_TIMEOUT).await;
+            };
+            let login = tokio::select! {
+                login = until(deadline, Stage::Login, Conn::new(node.opts.clone())) => login,
+                () = abandoned => return,
+            };
+            // One that nobody waits for any more is closed by its drop.
+            let _ = caller.send(login.map(|conn| node.logged_on(conn, slot)));
+        });
+        answer.await.unwrap_or_else(|_| {
+            let detail = "its greeting could not be read";
+            Err(NodeFailure::garbage(
+                Stage::Login,
+                deadline.elapsed(),
+                detail,
+            ))
+        })
+    }
+
+    fn logged_on(self: &Arc<Self>, conn: Conn, slot: OwnedSemaphorePermit) -> Checkout {
         self.own.insert(self.addr, conn.id());
-        Ok(Checkout {
+        Checkout {
             inner: Some((conn, slot)),
             node: Arc::clone(self),
             reused: false,
-        })
+        }
     }
 
     /// Asks something that may be asked twice: if a connection that lay idle turns out to be dead, a new
     /// one is tried.
+    ///
+    /// In a task of its own: a caller that has got its answer from another server meanwhile leaves, and
+    /// the connection still goes back once this answer was read.
     ///
     /// # Errors
     /// When the answer was not complete before the deadline, or is an error.
@@ -132,10 +163,23 @@ impl Node {
         sql: &str,
         deadline: Deadline,
     ) -> Result<Rows, NodeFailure> {
-        let mut checkout = self.connect(deadline).await?;
-        let answer = checkout.query(sql, deadline, &mut Share::unlimited()).await;
-        checkout.settle(answer.as_ref().err());
-        answer
+        let (node, sql) = (Arc::clone(self), sql.to_owned());
+        let asking = tokio::spawn(async move {
+            let mut checkout = node.connect(deadline).await?;
+            let answer = checkout
+                .query(&sql, deadline, &mut Share::unlimited())
+                .await;
+            checkout.settle(answer.as_ref().err());
+            answer
+        });
+        asking.await.unwrap_or_else(|_| {
+            let detail = "its answer could not be read";
+            Err(NodeFailure::garbage(
+                Stage::Query,
+                deadline.elapsed(),
+                detail,
+            ))
+        })
     }
 
     fn idle_conns(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {

@@ -1,27 +1,62 @@
 //! The proxy's own sessions on the servers, known by (server, thread id).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// The service connections that are open now.
+/// How long a connection that was closed is still known: a server's answer may be older than its end.
+const REMEMBERED_FOR: Duration = Duration::from_secs(10);
+
+/// The service connections that are open now, or were a moment ago.
 #[derive(Debug, Default)]
-pub(super) struct OwnSessions(Mutex<HashSet<(SocketAddr, u32)>>);
+pub(super) struct OwnSessions(Mutex<HashMap<(SocketAddr, u32), Option<Instant>>>);
 
 impl OwnSessions {
     pub(super) fn insert(&self, server: SocketAddr, thread_id: u32) {
-        self.lock().insert((server, thread_id));
+        self.lock().insert((server, thread_id), None);
     }
 
+    /// Notes that a connection was closed.
     pub(super) fn remove(&self, server: SocketAddr, thread_id: u32) {
-        self.lock().remove(&(server, thread_id));
+        let mut sessions = self.lock();
+        sessions.insert((server, thread_id), Some(Instant::now()));
+        sessions.retain(|_, closed| is_known(*closed));
     }
 
     pub(super) fn contains(&self, server: SocketAddr, thread_id: u64) -> bool {
-        u32::try_from(thread_id).is_ok_and(|id| self.lock().contains(&(server, id)))
+        u32::try_from(thread_id).is_ok_and(|id| {
+            let sessions = self.lock();
+            sessions
+                .get(&(server, id))
+                .is_some_and(|closed| is_known(*closed))
+        })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<(SocketAddr, u32)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(SocketAddr, u32), Option<Instant>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_known(closed: Option<Instant>) -> bool {
+    closed.is_none_or(|closed| closed.elapsed() < REMEMBERED_FOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_was_just_closed_is_still_ours_in_an_answer_from_before() {
+        let own = OwnSessions::default();
+        let server: SocketAddr = "10.0.0.1:2881".parse().unwrap();
+        own.insert(server, 7);
+        own.remove(server, 7);
+        assert!(own.contains(server, 7));
+        let long_ago = Instant::now().checked_sub(REMEMBERED_FOR).unwrap();
+        own.lock().insert((server, 7), Some(long_ago));
+        assert!(!own.contains(server, 7));
+        own.remove(server, 8);
+        assert_eq!(own.lock().len(), 1, "what is forgotten takes no room");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It is read from any reachable server, in the background and at every listing. When no server can be
 //! reached, the last known snapshot serves on. Where the table is missing or empty, the server that was
-//! asked is the whole cluster.
+//! asked is the whole cluster; but a cluster that was once listed does not shrink to one server in silence.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::ask_any::first_success;
-use super::failure::{FailureKind, NodeFailure};
+use super::failure::{FailureKind, NodeFailure, Stage};
 use super::node::{Node, Rows};
 use crate::deadline::Deadline;
 
@@ -72,6 +72,8 @@ impl Server {
 pub struct Snapshot {
     /// Ordered by zone and address.
     pub servers: Vec<Server>,
+    /// Whether the table names them. Where it is missing or empty, the server that was asked is alone.
+    pub listed: bool,
     /// Rows of the table that name no address: shown as a warning, never left out in silence.
     pub unusable: Vec<String>,
     /// The cluster's name, where the servers have one.
@@ -200,14 +202,26 @@ impl Cluster {
             }
             Err(failure) => return Err(failure),
         };
-        let servers = if servers.is_empty() && unusable.is_empty() {
-            vec![Server::alone(addr)]
-        } else {
+        let listed = !(servers.is_empty() && unusable.is_empty());
+        if !listed && self.snapshot().is_some_and(|last| last.listed) {
+            // A cluster does not shrink to one server in silence.
+            return Err(NodeFailure {
+                kind: FailureKind::NodeError,
+                stage: Stage::Query,
+                elapsed: deadline.elapsed(),
+                server_code: None,
+                detail: "its __all_server, which had servers, has none any more".to_owned(),
+            });
+        }
+        let servers = if listed {
             servers
+        } else {
+            vec![Server::alone(addr)]
         };
         let cluster_name = self.read_cluster_name(&node, deadline).await?;
         Ok(Snapshot {
             servers,
+            listed,
             unusable,
             cluster_name,
             told_by: addr,

@@ -1,0 +1,198 @@
+//! A running virtual statement ends when somebody ends it, and takes its connections to the nodes along.
+
+use std::time::{Duration, Instant};
+
+use testkit::sim::{Behaviour, SimCluster, SimNode};
+use testkit::warden::Warden;
+
+use crate::support::{RawClient, builder, connect, list, run, soon};
+
+/// Any password will do for a simulated node.
+const SCRAMBLED: &[u8] = &[1; 20];
+/// Far away: what ends a statement in these tests is not its deadline.
+const PATIENT: &[&str] = &["--node-timeout", "60s", "--topology-refresh-interval", "1h"];
+
+struct Scene {
+    cluster: SimCluster,
+    warden: Warden,
+    client: RawClient,
+    /// Connections to node 1: the one that hangs, and what a busy machine may have led to.
+    open: usize,
+}
+
+impl Scene {
+    /// A client's list waits for node 1.
+    async fn new() -> Self {
+        let asked = |node: &SimNode| node.session_lists_received() == 1;
+        Self::hanging(Behaviour::HangInQuery, asked).await
+    }
+
+    async fn hanging(behaviour: Behaviour, asked: impl Fn(&SimNode) -> bool) -> Self {
+        let cluster = SimCluster::start(3).await.unwrap();
+        // Only the first node is asked before the list.
+        let seeds = &cluster.seeds()[..1];
+        let started = builder().servers(seeds).args(PATIENT).start().await;
+        let warden = started.unwrap();
+        let mut client = RawClient::greeted(warden.addr()).await;
+        client.log_in("root", SCRAMBLED).await;
+        let node = cluster.node(1);
+        node.set_behaviour(behaviour);
+        node.hold_sessions(5);
+        client.send_query("SHOW SERVER SESSIONS").await;
+        soon("the node is asked", node.until(asked)).await;
+        let open = node.connections_open();
+        Self {
+            cluster,
+            warden,
+            client,
+            open,
+        }
+    }
+
+    fn hung(&self) -> &SimNode {
+        self.cluster.node(1)
+    }
+
+    async fn connection_is_closed(&self) {
+        is_closed(self.hung(), self.open).await;
+    }
+
+    async fn is_interrupted(&mut self) {
+        let (code, text) = self.client.read_error().await;
+        assert!(
+            code == 1317 && text.contains("interrupted"),
+            "{code} {text}"
+        );
+        self.connection_is_closed().await;
+        // The session goes on.
+        self.client.send(0, &[0x0e]).await;
+        let pong = self.client.read().await.unwrap();
+        assert_eq!(pong[0], 0);
+    }
+}
+
+/// Waits until fewer connections than `open` are.
+async fn is_closed(hung: &SimNode, open: usize) {
+    let closed = hung.until(|node| node.connections_open() < open);
+    soon("the hung node's connection is closed", closed).await;
+}
+
+#[tokio::test]
+async fn kill_query_from_a_second_connection_ends_a_running_list() {
+    for statement in ["KILL QUERY ", "kill /* the one that hangs */ "] {
+        let mut scene = Scene::new().await;
+        let mut second = connect(&scene.warden).await;
+        let began = Instant::now();
+        let kill = format!("{statement}{}", scene.client.thread_id);
+        run(&mut second, &kill).await.unwrap();
+        assert_eq!(
+            scene.cluster.node(0).kills_received(),
+            [kill],
+            "the server hears it, too"
+        );
+        if statement == "KILL QUERY " {
+            scene.is_interrupted().await;
+        } else {
+            scene.connection_is_closed().await;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            began.elapsed()
+        );
+    }
+}
+
+#[tokio::test]
+async fn com_process_kill_ends_a_running_list() {
+    let mut scene = Scene::new().await;
+    let mut second = RawClient::greeted(scene.warden.addr()).await;
+    second.log_in("root", SCRAMBLED).await;
+    let command = [&[0x0c][..], &scene.client.thread_id.to_le_bytes()].concat();
+    second.send(0, &command).await;
+    // A simulated node does not know the command; that it is killed there is not what counts.
+    scene.is_interrupted().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_running_list() {
+    let Scene {
+        cluster,
+        warden,
+        client,
+        open,
+    } = Scene::new().await;
+    let id = client.thread_id;
+    drop(client);
+    let node = cluster.node(1);
+    is_closed(node, open).await;
+    let gone = cluster.node(0).until(|node| !node.has_session(id));
+    soon("its own server's session is closed", gone).await;
+
+    node.set_behaviour(Behaviour::Healthy);
+    let seen = list(&mut connect(&warden).await).await;
+    assert_eq!((seen.failed(), seen.ids(node.addr()).len()), (vec![], 5));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_behind_pipelined_commands_ends_its_running_list() {
+    let mut scene = Scene::new().await;
+    for _ in 0..100 {
+        scene.client.send_query("SELECT 1").await;
+    }
+    let Scene {
+        cluster,
+        client,
+        open,
+        warden: _warden,
+    } = scene;
+    drop(client);
+    is_closed(cluster.node(1), open).await;
+}
+
+#[tokio::test]
+async fn another_clients_list_goes_on_when_one_is_interrupted() {
+    let mut scene = Scene::new().await;
+    let mut second = RawClient::greeted(scene.warden.addr()).await;
+    second.log_in("root", SCRAMBLED).await;
+    second.send_query("SHOW SERVER SESSIONS").await;
+    let asked = scene
+        .hung()
+        .until(|node| node.session_lists_received() == 2);
+    soon("the node is asked again", asked).await;
+    let open = scene.hung().connections_open();
+    let mut third = connect(&scene.warden).await;
+    run(
+        &mut third,
+        &format!("KILL QUERY {}", scene.client.thread_id),
+    )
+    .await
+    .unwrap();
+    let (code, _) = scene.client.read_error().await;
+    assert_eq!(code, 1317);
+    is_closed(scene.hung(), open).await;
+    scene.hung().set_behaviour(Behaviour::Healthy);
+    let columns = second.read().await.unwrap();
+    assert_eq!(columns, [13], "a list begins with its number of columns");
+}
+
+#[tokio::test]
+async fn a_list_can_be_interrupted_at_every_stage() {
+    type IsAsked = fn(&SimNode) -> bool;
+    let stages: [(Behaviour, IsAsked); 3] = [
+        (Behaviour::AcceptNoGreeting, |node| {
+            node.connections_open() == 1
+        }),
+        (Behaviour::HangInLogin, |node| node.logins().len() == 1),
+        (Behaviour::HangMidResult { after_rows: 3 }, |node| {
+            node.session_lists_received() == 1
+        }),
+    ];
+    for (behaviour, asked) in stages {
+        let mut scene = Scene::hanging(behaviour, asked).await;
+        let mut second = connect(&scene.warden).await;
+        let kill = format!("KILL QUERY {}", scene.client.thread_id);
+        run(&mut second, &kill).await.unwrap();
+        scene.is_interrupted().await;
+    }
+}

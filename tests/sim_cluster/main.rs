@@ -1,0 +1,12 @@
+//! obwarden before simulated nodes: every fault that no real server shows on demand.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod backends;
+mod cancel;
+mod failed_nodes;
+mod kill;
+mod lists;
+mod rights;
+mod topology;
