@@ -12,7 +12,6 @@ use super::budget::Budget;
 use super::failure::NodeFailure;
 use super::fan_out::{self, FanOut, NodeReport, Stale};
 use super::merge::{Merge, Viewer, known_columns};
-use super::sessions::SessionsHeader;
 use super::topology::{Server, Snapshot, TopologyError};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
@@ -128,9 +127,9 @@ async fn make_list(
         own: &cluster.own,
         clients: &cluster.clients,
     };
-    let known = cluster.queries.headers(&snapshot.servers);
     let mut going_out = GoingOut {
-        known,
+        cluster,
+        snapshot: &snapshot,
         full,
         viewer: &viewer,
         merge: None,
@@ -160,14 +159,14 @@ async fn make_list(
         return Err(ListError::NobodyAnswered(describe(&failed)));
     }
     going_out.send(&mut kept).await;
-    going_out.end(&failed, &snapshot, stale.as_ref()).await;
+    going_out.end(&failed, stale.as_ref()).await;
     Ok(())
 }
 
 /// Rows on their way to the client. That it has left shows in the channel's being closed.
 struct GoingOut<'a> {
-    /// The columns that the servers' builds have reported before.
-    known: Vec<Arc<SessionsHeader>>,
+    cluster: &'a Cluster,
+    snapshot: &'a Snapshot,
     full: bool,
     viewer: &'a Viewer<'a>,
     /// From the first rows on.
@@ -182,7 +181,8 @@ impl GoingOut<'_> {
         let merge = match &mut self.merge {
             Some(merge) => merge,
             none => {
-                let merge = Merge::new(self.full, kept, &self.known, self.viewer);
+                let headers = self.cluster.queries.headers(&self.snapshot.servers);
+                let merge = Merge::new(self.full, &headers, self.viewer);
                 let _ = self
                     .sender
                     .send(Ok(ListPart::Columns(merge.columns().to_vec())))
@@ -208,9 +208,9 @@ impl GoingOut<'_> {
     }
 
     /// Sends the rows of servers that have failed, and the end.
-    async fn end(self, failed: &[NodeReport], snapshot: &Snapshot, stale: Option<&Stale>) {
+    async fn end(self, failed: &[NodeReport], stale: Option<&Stale>) {
         let Some(merge) = self.merge else { return };
-        let (rows, messages) = merge.end(failed, &snapshot.unusable, stale);
+        let (rows, messages) = merge.end(failed, &self.snapshot.unusable, stale);
         let _ = self.sender.send(Ok(ListPart::Rows(rows))).await;
         let _ = self.sender.send(Ok(ListPart::End(messages))).await;
     }

@@ -64,16 +64,10 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// A list with the columns of `answered`, and of all builds that have answered before.
-    pub(super) fn new(
-        full: bool,
-        answered: &[NodeReport],
-        known: &[Arc<SessionsHeader>],
-        viewer: &'a Viewer<'a>,
-    ) -> Self {
+    /// A list with all columns of `headers`: what the servers' builds have reported, now or before.
+    pub(super) fn new(full: bool, headers: &[Arc<SessionsHeader>], viewer: &'a Viewer<'a>) -> Self {
         let further = if full {
-            let now = answered.iter().filter_map(|node| node.answer.as_ref().ok());
-            further_columns(now.map(NodeSessions::header).chain(known))
+            further_columns(headers)
         } else {
             Vec::new()
         };
@@ -160,7 +154,7 @@ fn plain_columns(full: bool) -> Vec<Column> {
 }
 
 /// The names of all further columns in `headers`, in the order in which they come.
-fn further_columns<'h>(headers: impl IntoIterator<Item = &'h Arc<SessionsHeader>>) -> Vec<String> {
+fn further_columns(headers: &[Arc<SessionsHeader>]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for header in headers {
         for name in &header.names {
@@ -174,8 +168,8 @@ fn further_columns<'h>(headers: impl IntoIterator<Item = &'h Arc<SessionsHeader>
 }
 
 /// The columns of a list, as far as the builds that have answered so far tell.
-pub(super) fn known_columns(full: bool, known: &[Arc<SessionsHeader>]) -> Vec<Column> {
-    columns(full, &further_columns(known))
+pub(super) fn known_columns(full: bool, headers: &[Arc<SessionsHeader>]) -> Vec<Column> {
+    columns(full, &further_columns(headers))
 }
 
 fn columns(full: bool, further: &[String]) -> Vec<Column> {

@@ -68,7 +68,9 @@ fn merge(
 ) -> Listing {
     let (answered, failed): (Vec<_>, Vec<_>) =
         nodes.into_iter().partition(|node| node.answer.is_ok());
-    let mut merge = Merge::new(full, &answered, &[], viewer);
+    let header = |node: &NodeReport| node.answer.as_ref().ok().map(|s| Arc::clone(s.header()));
+    let headers: Vec<_> = answered.iter().filter_map(header).collect();
+    let mut merge = Merge::new(full, &headers, viewer);
     let columns = merge.columns().to_vec();
     let mut rows = Vec::new();
     for node in &answered {
