@@ -28,7 +28,7 @@ async fn without_a_table_of_servers_the_node_is_the_cluster() {
 }
 
 #[tokio::test]
-async fn an_unreachable_topology_leaves_the_list_complete_and_says_how_old_it_is() {
+async fn an_unreachable_or_emptied_topology_leaves_the_list_complete_and_says_how_old_it_is() {
     let cluster = SimCluster::start(3).await.unwrap();
     let held = cluster
         .nodes()
@@ -40,6 +40,8 @@ async fn an_unreachable_topology_leaves_the_list_complete_and_says_how_old_it_is
     for topology in [
         Topology::Hangs,
         Topology::Fails(ServerError::new(4012, "Timeout")),
+        Topology::Missing,
+        Topology::Empty,
     ] {
         cluster.set_topology(topology.clone());
         let seen = list(&mut conn).await;
