@@ -231,7 +231,9 @@ impl Router {
         // A packet that may be looked at whole is waited for: a virtual statement may stand behind a `;`.
         let waits = !whole && packet.header.payload_bytes <= UNDECIDED_BYTES_MAX;
         let route = match keywords::route(shown, whole && shown.len() == text.len()) {
-            Ok(Route::Backend | Route::BackendKill(_)) | Err(Undecided) if waits => {
+            Ok(Route::Backend | Route::BackendKill(_) | Route::Diagnostics) | Err(Undecided)
+                if waits =>
+            {
                 return Step::More;
             }
             Ok(route) => route,
