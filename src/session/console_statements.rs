@@ -16,8 +16,18 @@ pub(super) const STATEMENTS_MAX: usize = 1024;
 pub(super) struct ConsoleStatements {
     texts: BTreeMap<u32, String>,
     handed_out: u32,
-    /// The last prepare's id, if it was one of these.
-    last_prepared: Option<u32>,
+    last_prepared: LastPrepared,
+}
+
+/// What [`LAST_PREPARED`] means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum LastPrepared {
+    /// Whatever it means to the backend.
+    #[default]
+    Backends,
+    Console(u32),
+    /// No statement: the console has not prepared it, or not yet. The backend would run an older one.
+    Nothing,
 }
 
 impl ConsoleStatements {
@@ -30,22 +40,27 @@ impl ConsoleStatements {
     pub(super) fn keep(&mut self, id: u32, text: String) {
         self.handed_out = (self.handed_out + 1) % FIRST_ID;
         self.texts.insert(id, text);
-        self.last_prepared = Some(id);
+        self.last_prepared = LastPrepared::Console(id);
     }
 
     /// Notes that a prepare went to the backend.
     pub(super) fn prepared_on_backend(&mut self) {
-        self.last_prepared = None;
+        self.last_prepared = LastPrepared::Backends;
     }
 
-    /// The id of one of these statements that a client means by `id`, if it means one of these.
+    /// Notes that a prepare goes to the console.
+    pub(super) fn prepare_on_console(&mut self) {
+        self.last_prepared = LastPrepared::Nothing;
+    }
+
+    /// The id of one of these statements that a client means by `id`, if it means one of these; or an id
+    /// without a statement, if it means the last one prepared and that is none any more.
     pub(super) fn resolve(&self, id: u32) -> Option<u32> {
-        let id = if id == LAST_PREPARED {
-            self.last_prepared?
-        } else {
-            id
-        };
-        self.texts.contains_key(&id).then_some(id)
+        match self.last_prepared {
+            LastPrepared::Console(last) if id == LAST_PREPARED => Some(last),
+            LastPrepared::Nothing if id == LAST_PREPARED => Some(id),
+            _ => self.texts.contains_key(&id).then_some(id),
+        }
     }
 
     /// The statement's text.
@@ -78,6 +93,22 @@ mod tests {
         statements.prepared_on_backend();
         assert_eq!(statements.resolve(LAST_PREPARED), None);
         assert_eq!(statements.resolve(id), Some(id));
+    }
+
+    /// A client that sends PREPARE and EXECUTE of the last statement in one write means no older one.
+    #[test]
+    fn minus_one_is_not_the_backends_when_the_console_could_not_prepare_or_has_closed_the_last_one()
+    {
+        let mut statements = ConsoleStatements::default();
+        statements.prepared_on_backend();
+        statements.prepare_on_console();
+        let meant = statements.resolve(LAST_PREPARED).unwrap();
+        assert_eq!(statements.text(meant), None);
+        let id = statements.next_id().unwrap();
+        statements.keep(id, String::new());
+        statements.close(id);
+        assert_eq!(statements.resolve(LAST_PREPARED), Some(id));
+        assert_eq!(statements.text(id), None);
     }
 
     #[test]

@@ -343,10 +343,13 @@ impl Session {
 
     /// The session begins anew: as another user, or reset.
     fn replied(&mut self, outcome: Outcome) {
+        // Servers may keep a session whose change of user has failed: it is forgotten then, or the next
+        // success of another command would be taken for this one's.
+        let changed_to = self.changing_to.take();
         if !outcome.succeeded {
             return;
         }
-        if let Some(user) = self.changing_to.take() {
+        if let Some(user) = changed_to {
             self.caller.user = user;
         }
         self.relay.router.statements.clear();

@@ -231,27 +231,33 @@ impl Router {
         // A packet that may be looked at whole is waited for: a virtual statement may stand behind a `;`.
         let waits = !whole && packet.header.payload_bytes <= UNDECIDED_BYTES_MAX;
         let route = match keywords::route(shown, whole && shown.len() == text.len()) {
-            Ok(Route::Backend | Route::BackendKill(_)) | Err(Undecided) if waits => {
+            Ok(Route::Backend | Route::BackendKill(_) | Route::Diagnostics) | Err(Undecided)
+                if waits =>
+            {
                 return Step::More;
             }
             Ok(route) => route,
             Err(Undecided) if shown.len() < UNDECIDED_BYTES_MAX && !whole => return Step::More,
             Err(Undecided) => Route::Backend,
         };
-        let to_console = match route {
-            Route::Backend | Route::BackendKill(_) => false,
-            Route::Console => true,
-            Route::Diagnostics => self.last_answer == Answered::Console,
-            Route::Mixed => return self.take(packet, tracker, |_| Request::Mixed),
+        let to_backend = match route {
+            Route::Backend | Route::BackendKill(_) => true,
+            Route::Diagnostics => self.last_answer == Answered::Backend,
+            Route::Console | Route::Mixed => false,
         };
-        if to_console {
-            return self.take(packet, tracker, |payload| match command {
-                Command::QUERY => Request::Query(payload[1..].to_vec()),
+        if command == Command::STMT_PREPARE {
+            if to_backend {
+                self.statements.prepared_on_backend();
+            } else {
+                self.statements.prepare_on_console();
+            }
+        }
+        if !to_backend {
+            return self.take(packet, tracker, |payload| match (route, command) {
+                (Route::Mixed, _) => Request::Mixed,
+                (_, Command::QUERY) => Request::Query(payload[1..].to_vec()),
                 _ => Request::Prepare(payload[1..].to_vec()),
             });
-        }
-        if command == Command::STMT_PREPARE {
-            self.statements.prepared_on_backend();
         }
         let kill = match route {
             Route::BackendKill(id) if command == Command::QUERY => Some(id),

@@ -1,0 +1,92 @@
+//! What goes through obwarden comes out as it would without it: the same random commands, direct and
+//! through the proxy, on real servers; and the proxy's own statements keep their place among them.
+//!
+//! `OBWARDEN_DIFFERENTIAL_SEED` says with which sequence to begin, and `OBWARDEN_DIFFERENTIAL_SEQUENCES`
+//! how many to play: a difference names its seed, and that and 1 play it alone.
+
+mod client;
+mod command;
+mod composer;
+mod endings;
+mod play;
+mod random;
+mod reply;
+mod rng;
+mod sequence;
+mod statements;
+mod virtual_statements;
+
+use std::ops::Deref;
+
+use client::{Client, Profile};
+use mysql_async::prelude::Queryable;
+use statements::{DATABASE, Kind, SETUP};
+use testkit::cluster::{Cluster, Node};
+use testkit::mariadb::MariadbCluster;
+use testkit::seekdb::SeekdbCluster;
+use testkit::warden::Warden;
+use tokio::sync::OnceCell;
+
+/// One server and an obwarden before it.
+struct House<C> {
+    kind: Kind,
+    warden: Warden,
+    cluster: C,
+}
+
+impl<C: Deref<Target = Cluster>> House<C> {
+    async fn open(kind: Kind, cluster: C) -> Self {
+        let mut conn = cluster.node(0).connect().await.unwrap();
+        for sql in SETUP {
+            conn.query_drop(*sql).await.expect(sql);
+        }
+        conn.disconnect().await.unwrap();
+        let warden = Warden::builder(env!("CARGO_BIN_EXE_obwarden"))
+            .servers([cluster.node(0).addr().to_string()])
+            .start()
+            .await
+            .unwrap();
+        Self {
+            kind,
+            warden,
+            cluster,
+        }
+    }
+
+    /// An ordinary client, through the proxy.
+    async fn client(&self) -> Client {
+        self.client_with("root", &Profile::ordinary(DATABASE)).await
+    }
+
+    async fn client_with(&self, user: &str, profile: &Profile) -> Client {
+        Client::log_in(self.warden.addr(), user, profile)
+            .await
+            .unwrap()
+    }
+
+    fn node(&self) -> &Node {
+        self.cluster.node(0)
+    }
+}
+
+async fn mariadb() -> &'static House<MariadbCluster> {
+    static HOUSE: OnceCell<House<MariadbCluster>> = OnceCell::const_new();
+    HOUSE
+        .get_or_init(async || {
+            // A cached thread goes on counting statement ids where another session left off.
+            let args = ["--max-allowed-packet=64M", "--thread-cache-size=0"];
+            let cluster = MariadbCluster::start_with(1, args).await.unwrap();
+            House::open(Kind::Mariadb, cluster).await
+        })
+        .await
+}
+
+async fn seekdb() -> &'static House<SeekdbCluster> {
+    static HOUSE: OnceCell<House<SeekdbCluster>> = OnceCell::const_new();
+    HOUSE
+        .get_or_init(async || {
+            let cluster = SeekdbCluster::start(1).await.unwrap();
+            House::open(Kind::Seekdb, cluster).await
+        })
+        .await
+}
