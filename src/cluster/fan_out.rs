@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 use super::Cluster;
 use super::budget::{Budget, Share};
 use super::failure::{NodeFailure, Stage};
+use super::servers::Server;
 use super::sessions::NodeSessions;
-use super::topology::{Server, Snapshot, TopologyError};
+use super::topology::{Snapshot, TopologyError};
 use crate::deadline::Deadline;
 
 /// What one server answered.

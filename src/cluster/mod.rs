@@ -19,7 +19,9 @@ mod list;
 mod merge;
 mod node;
 mod own_sessions;
+mod queries;
 mod rights;
+mod servers;
 mod sessions;
 mod topology;
 
@@ -38,7 +40,8 @@ pub use list::{ListError, ListPart, ListParts, Probe};
 use node::Node;
 use own_sessions::OwnSessions;
 pub use rights::{Rights, RightsPolicy};
-pub use topology::{Server, Snapshot, TopologyError};
+pub use servers::Server;
+pub use topology::{Snapshot, TopologyError};
 
 /// How to reach the cluster and how long to wait for it.
 #[derive(Debug, Clone)]
@@ -69,7 +72,7 @@ pub struct Cluster {
     settings: Settings,
     topology: topology::Topology,
     nodes: Mutex<HashMap<SocketAddr, Arc<Node>>>,
-    queries: sessions::KnownQueries,
+    queries: queries::KnownQueries,
     own: Arc<OwnSessions>,
     clients: Arc<Clients>,
 }
@@ -81,7 +84,7 @@ impl Cluster {
             settings,
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
-            queries: sessions::KnownQueries::default(),
+            queries: queries::KnownQueries::default(),
             own: Arc::default(),
             clients,
         })

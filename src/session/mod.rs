@@ -9,6 +9,7 @@
 //! one place for errors.
 
 mod backends;
+mod buffers;
 mod console_statements;
 mod login;
 mod packets;

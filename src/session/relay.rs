@@ -16,6 +16,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::buffers::{Held, Unsent};
 use super::router::{Request, Router, Step};
 use crate::wire::command::Command;
 use crate::wire::packet::put_packet;
@@ -300,111 +301,6 @@ struct Routed {
     done: usize,
     /// What comes next waits for replies.
     waits: bool,
-}
-
-/// Bytes from the client that are not done with. Taking some off the front moves none of the others:
-/// a client may have pipelined a thousand statements, each of which is taken on its own.
-#[derive(Debug, Default)]
-struct Held {
-    bytes: Vec<u8>,
-    done: usize,
-}
-
-impl Held {
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[self.done..]
-    }
-
-    fn len(&self) -> usize {
-        self.bytes.len() - self.done
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.tail().extend_from_slice(bytes);
-    }
-
-    /// Where more is to be put.
-    fn tail(&mut self) -> &mut Vec<u8> {
-        if self.done >= PIPELINED_BYTES_MAX {
-            self.bytes.drain(..self.done);
-            self.done = 0;
-        }
-        &mut self.bytes
-    }
-
-    /// Takes bytes off the front. No memory is kept when none are left.
-    fn advance(&mut self, bytes: usize) {
-        self.done += bytes;
-        if self.is_empty() {
-            *self = Self::default();
-        }
-    }
-}
-
-impl From<Vec<u8>> for Held {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, done: 0 }
-    }
-}
-
-/// Bytes that the other side does not take yet.
-#[derive(Debug, Default)]
-struct Unsent {
-    bytes: Vec<u8>,
-    sent: usize,
-}
-
-impl Unsent {
-    fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Sends what is left over. Ready when nothing is, and then no memory is kept.
-    fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: &mut (impl AsyncWrite + Unpin),
-    ) -> Poll<io::Result<()>> {
-        while self.sent < self.bytes.len() {
-            match Pin::new(&mut *to).poll_write(cx, &self.bytes[self.sent..]) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(sent)) => self.sent += sent,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        if !self.bytes.is_empty() {
-            self.clear();
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Sends `bytes` behind what is left over; keeps what is not taken at once.
-    fn send(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: &mut (impl AsyncWrite + Unpin),
-        mut bytes: &[u8],
-    ) -> io::Result<()> {
-        while self.bytes.is_empty() && !bytes.is_empty() {
-            match Pin::new(&mut *to).poll_write(cx, bytes) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(sent)) => bytes = &bytes[sent..],
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => break,
-            }
-        }
-        self.push(bytes);
-        Ok(())
-    }
 }
 
 fn poll_read<'b>(
