@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::cluster::{RightsPolicy, Settings};
-use crate::session::Timeouts;
+use crate::session::Limits;
 use crate::wire::login_name::LoginName;
 
 /// OceanBase's SQL port, where an address names none.
@@ -24,6 +24,10 @@ const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
+const DEFAULT_MAX_CONNECTIONS: usize = 5000;
+const DEFAULT_TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// More threads than this are never of use.
+const RELAY_THREADS_MAX: usize = 1024;
 /// Timeouts longer than this are taken for a mistake of unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -70,6 +74,13 @@ pub struct Layer {
     #[arg(long, env = "OBWARDEN_HANDSHAKE_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
     handshake_timeout: Option<Duration>,
+    /// Clients at once; one more is refused with 1040 [default: 5000]
+    #[arg(long, env = "OBWARDEN_MAX_CONNECTIONS", value_name = "N")]
+    max_connections: Option<usize>,
+    /// How long a connection may be silent before it is probed [default: 60s]
+    #[arg(long, env = "OBWARDEN_TCP_KEEPALIVE", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(default, with = "humantime_serde")]
+    tcp_keepalive: Option<Duration>,
     /// How long a killed session may take to be gone [default: 5s]
     #[arg(long, env = "OBWARDEN_KILL_VERIFY_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
@@ -102,7 +113,7 @@ pub struct Config {
     /// Threads that move bytes; at least one.
     pub relay_threads: usize,
     /// For clients and their backends.
-    pub timeouts: Timeouts,
+    pub limits: Limits,
     /// How to reach the cluster.
     pub cluster: Settings,
 }
@@ -183,6 +194,8 @@ impl Layer {
             node_timeout: self.node_timeout.or(below.node_timeout),
             connect_timeout: self.connect_timeout.or(below.connect_timeout),
             handshake_timeout: self.handshake_timeout.or(below.handshake_timeout),
+            max_connections: self.max_connections.or(below.max_connections),
+            tcp_keepalive: self.tcp_keepalive.or(below.tcp_keepalive),
             kill_verify_timeout: self.kill_verify_timeout.or(below.kill_verify_timeout),
             topology_refresh_interval: self
                 .topology_refresh_interval
@@ -227,14 +240,19 @@ impl Layer {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             listen: self.listen.unwrap_or(DEFAULT_LISTEN),
-            relay_threads: self.relay_threads.unwrap_or(cores).max(1),
-            timeouts: Timeouts {
-                connect: timeout(
+            relay_threads: self
+                .relay_threads
+                .unwrap_or(cores)
+                .clamp(1, RELAY_THREADS_MAX),
+            limits: Limits {
+                max_connections: self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+                tcp_keepalive: timeout("tcp_keepalive", self.tcp_keepalive, DEFAULT_TCP_KEEPALIVE)?,
+                connect_timeout: timeout(
                     "connect_timeout",
                     self.connect_timeout,
                     DEFAULT_CONNECT_TIMEOUT,
                 )?,
-                handshake: timeout(
+                handshake_timeout: timeout(
                     "handshake_timeout",
                     self.handshake_timeout,
                     DEFAULT_HANDSHAKE_TIMEOUT,

@@ -18,6 +18,7 @@ use obwarden::console::Console;
 use obwarden::deadline::Deadline;
 use obwarden::server;
 use obwarden::session::Gate;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -105,6 +106,32 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Descriptors that each client takes: its own connection and its backend's.
+const DESCRIPTORS_A_CLIENT: u64 = 2;
+
+/// Takes as many file descriptors as the system lets us have, and says if they are too few.
+fn raise_descriptor_limit(max_connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of file descriptors cannot be raised");
+    }
+    let wanted = (max_connections as u64).saturating_mul(DESCRIPTORS_A_CLIENT);
+    if let Some(current) = getrlimit(Resource::Nofile)
+        .current
+        .filter(|current| *current < wanted)
+    {
+        tracing::warn!(
+            current,
+            wanted,
+            "fewer file descriptors than max_connections clients take"
+        );
+    }
+}
+
 /// How long the cluster may take to tell its servers at the start: patience that no statement has.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -116,6 +143,7 @@ async fn serve(
     let snapshot = cluster
         .refresh_topology(Deadline::after(START_TIMEOUT))
         .await?;
+    raise_descriptor_limit(config.limits.max_connections);
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
@@ -125,7 +153,7 @@ async fn serve(
     let follower = Arc::clone(&cluster);
     let following = tokio::spawn(async move { follower.follow_topology().await });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
-    let gate = Gate::new(cluster, clients, console, config.timeouts, shutdown.clone());
+    let gate = Gate::new(cluster, clients, console, config.limits, shutdown.clone());
     tracing::info!(address = %listener.local_addr()?, servers = snapshot.servers.len(), "ready to accept");
     let serving = server::run(
         listener,

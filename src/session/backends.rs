@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::packets::PacketStream;
+use super::{Limits, keep_alive};
 use crate::cluster::Cluster;
 use crate::deadline::{self, Deadline};
 use crate::wire::answer::SqlError;
@@ -41,15 +42,15 @@ pub(super) struct NoBackend {
 #[derive(Debug)]
 pub(super) struct Backends {
     cluster: Arc<Cluster>,
-    connect_timeout: Duration,
+    limits: Limits,
     avoided: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
 impl Backends {
-    pub(super) fn new(cluster: Arc<Cluster>, connect_timeout: Duration) -> Self {
+    pub(super) fn new(cluster: Arc<Cluster>, limits: Limits) -> Self {
         Self {
             cluster,
-            connect_timeout,
+            limits,
             avoided: Mutex::default(),
         }
     }
@@ -59,8 +60,8 @@ impl Backends {
         let mut tried = Vec::new();
         for addr in self.in_order().await {
             match deadline
-                .at_most(self.connect_timeout)
-                .limit(greeted(addr))
+                .at_most(self.limits.connect_timeout)
+                .limit(greeted(addr, self.limits))
                 .await
             {
                 Ok(Ok(dialled)) => {
@@ -106,13 +107,14 @@ impl Backends {
     }
 }
 
-async fn greeted(addr: SocketAddr) -> Result<Dialled, String> {
+async fn greeted(addr: SocketAddr, limits: Limits) -> Result<Dialled, String> {
     let stream = TcpStream::connect(addr)
         .await
         .map_err(|error| error.to_string())?;
     stream
         .set_nodelay(true)
         .map_err(|error| error.to_string())?;
+    keep_alive(&stream, limits.tcp_keepalive).map_err(|error| error.to_string())?;
     let mut packets = PacketStream::new(stream);
     let payload = packets.read().await.map_err(|error| error.to_string())?;
     if let Ok(refusal) = SqlError::read(&payload) {

@@ -40,6 +40,8 @@ pub(super) struct LoggedIn {
 /// Why a client is not logged in.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoginError {
+    #[error("Too many connections")]
+    TooManyConnections,
     #[error(transparent)]
     NoBackend(#[from] NoBackend),
     #[error("refused: {0}")]
@@ -65,6 +67,7 @@ impl LoginError {
         let reconnect = "; connect again to be sent to another server";
         Some(match self {
             Self::RefusedByServer(_) | Self::ClientLeft(_) => return None,
+            Self::TooManyConnections => SqlError::new(1040, self.to_string()),
             Self::NoBackend(_) => SqlError::new(
                 ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
                 format!("obwarden: {self}"),

@@ -21,7 +21,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Caller;
@@ -44,13 +46,18 @@ use packets::PacketStream;
 use relay::{Ended, Event, Relay};
 use router::{Answered, Request};
 
-/// How long a client and a server may take for a login.
+/// What clients may take of the proxy.
 #[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
+pub struct Limits {
+    /// Clients at once, those in their login among them.
+    pub max_connections: usize,
+
     /// Until a backend must have greeted.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// Until a client must have logged in.
-    pub handshake: Duration,
+    pub handshake_timeout: Duration,
+    /// How long a connection may be silent before it is probed whether the other side is still there.
+    pub tcp_keepalive: Duration,
 }
 
 /// What all sessions share.
@@ -60,7 +67,8 @@ pub struct Gate {
     clients: Arc<Clients>,
     console: Console,
     backends: Backends,
-    handshake_timeout: Duration,
+    limits: Limits,
+    places: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
@@ -70,15 +78,18 @@ impl Gate {
         cluster: Arc<Cluster>,
         clients: Arc<Clients>,
         console: Console,
-        timeouts: Timeouts,
+        limits: Limits,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
-            backends: Backends::new(Arc::clone(&cluster), timeouts.connect),
+            backends: Backends::new(Arc::clone(&cluster), limits),
             cluster,
             clients,
             console,
-            handshake_timeout: timeouts.handshake,
+            limits,
+            places: Arc::new(Semaphore::new(
+                limits.max_connections.min(Semaphore::MAX_PERMITS),
+            )),
             shutdown,
         }
     }
@@ -92,8 +103,12 @@ impl Gate {
 
 /// Serves one client from its connecting to its end.
 pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
+    let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
     let mut packets = PacketStream::new(stream);
-    let deadline = Deadline::after(gate.handshake_timeout);
+    let Ok(_place) = gate.places.try_acquire() else {
+        return refuse(packets, client, &LoginError::TooManyConnections).await;
+    };
+    let deadline = Deadline::after(gate.limits.handshake_timeout);
     let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
     let login = tokio::select! {
         login = login => login,
@@ -126,7 +141,9 @@ async fn refuse(mut packets: PacketStream<TcpStream>, client: SocketAddr, error:
         return;
     };
     let payload = match error {
-        LoginError::NoBackend(_) => refusal.payload_before_greeting(),
+        LoginError::NoBackend(_) | LoginError::TooManyConnections => {
+            refusal.payload_before_greeting()
+        }
         _ => refusal.payload(),
     };
     // That it has left meanwhile is its own business.
@@ -385,6 +402,12 @@ impl Session {
         }
         Ended::ServerClosed
     }
+}
+
+/// Has a silent connection probed, so that one whose other side has vanished ends.
+fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(after).with_interval(after);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 fn not_utf8() -> SqlError {
