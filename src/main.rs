@@ -133,7 +133,7 @@ fn raise_descriptor_limit(max_connections: usize) {
 }
 
 /// How long the cluster may take to tell its servers at the start: patience that no statement has.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn serve(
     config: Config,
