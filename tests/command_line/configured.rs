@@ -8,7 +8,8 @@ use testkit::paths::RunDir;
 use testkit::seekdb::SeekdbCluster;
 use testkit::warden::Warden;
 
-use crate::support_real::{server_error, through, warden_for};
+use crate::support::real::{through, warden_for};
+use crate::support::sql_error;
 use crate::{NO_PASSWORD, node, run};
 
 #[tokio::test]
@@ -149,7 +150,7 @@ async fn a_login_for_another_cluster_is_refused() {
     Conn::new(through(&warden).user(Some("root@sys#prod1")))
         .await
         .unwrap();
-    let error = server_error(Conn::new(through(&warden).user(Some("root@sys#prod2"))).await);
+    let error = sql_error(Conn::new(through(&warden).user(Some("root@sys#prod2"))).await);
     assert_eq!(error.code, 4666, "{error}");
     assert!(
         error.message.contains("prod1") && error.message.contains("prod2"),

@@ -10,7 +10,8 @@ use testkit::warden::Warden;
 use tokio::net::TcpStream;
 
 use crate::node;
-use crate::support_real::{PATIENCE, through, until, warden_for};
+use crate::support::SOON;
+use crate::support::real::{through, until, warden_for};
 
 #[tokio::test]
 async fn one_line_says_when_it_is_ready_and_where() {
@@ -86,7 +87,7 @@ async fn sigterm_ends_a_client_that_waits_for_an_answer() {
 async fn ended_by(signal: Signal, warden: &Warden) -> ExitStatus {
     let start = Instant::now();
     warden.signal(signal).unwrap();
-    let ended = tokio::time::timeout(PATIENCE, warden.exited()).await;
+    let ended = tokio::time::timeout(SOON, warden.exited()).await;
     let status = ended.expect("it does not end").unwrap();
     assert!(
         start.elapsed() < Duration::from_secs(2),

@@ -4,8 +4,8 @@
 mod configured;
 mod lifecycle;
 mod mistakes;
-#[path = "../support_real/mod.rs"]
-mod support_real;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ use testkit::mariadb::MariadbCluster;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use support_real::PATIENCE;
+use support::SOON;
 
 /// One node is enough where obwarden only logs on.
 async fn node() -> &'static Cluster {
@@ -43,9 +43,9 @@ async fn run(args: &[&str], vars: &[(&str, &str)]) -> Ended {
         .envs(vars.iter().copied())
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output())
+    let output = tokio::time::timeout(SOON, command.output())
         .await
-        .unwrap_or_else(|_| panic!("{args:?}: still running after {PATIENCE:?}"))
+        .unwrap_or_else(|_| panic!("{args:?}: still running after {SOON:?}"))
         .expect("obwarden");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ended {

@@ -3,7 +3,8 @@
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::support_real::{Stage, find, kill, list, lives, on_both, server_error, until};
+use crate::support::real::{Stage, find, kill, list, lives, on_both, until};
+use crate::support::sql_error;
 
 on_both!(
     a_killed_session_is_gone_and_the_others_live,
@@ -64,10 +65,7 @@ async fn a_prepared_kill_kills(stage: &Stage) {
     assert!(lives(&mut victim).await, "PREPARE alone has killed it");
     client.exec_drop(&statement, ()).await.unwrap();
     assert!(!lives(&mut victim).await);
-    assert_eq!(
-        server_error(client.exec_drop(&statement, ()).await).code,
-        1094
-    );
+    assert_eq!(sql_error(client.exec_drop(&statement, ()).await).code, 1094);
 }
 
 async fn a_server_is_named_in_every_form(stage: &Stage) {
@@ -103,7 +101,7 @@ async fn the_right_id_on_the_wrong_node_is_unknown_and_lives(stage: &Stage) {
     })
     .await;
 
-    let error = server_error(client.query_drop(kill(wrong, victim.id())).await);
+    let error = sql_error(client.query_drop(kill(wrong, victim.id())).await);
     assert_eq!(
         (error.code, error.state.as_str()),
         (1094, "HY000"),
@@ -126,7 +124,7 @@ async fn an_unknown_address_gets_the_list_of_servers(stage: &Stage) {
         "10.99.99.99".to_owned(),
         format!("{}:1", stage.cluster.node(1).ip()),
     ] {
-        let error = server_error(
+        let error = sql_error(
             client
                 .query_drop(format!("KILL SERVER SESSION {server} {id}"))
                 .await,
@@ -157,7 +155,7 @@ async fn what_is_no_session_id_kills_nobody(stage: &Stage) {
         "NULL".to_owned(),
     ] {
         let sql = format!("KILL SERVER SESSION {ip} {none}");
-        let error = server_error(client.query_drop(&sql).await);
+        let error = sql_error(client.query_drop(&sql).await);
         assert!(matches!(error.code, 1064 | 1210), "{sql}: {error}");
         assert!(lives(&mut victim).await, "{sql}");
     }
@@ -172,7 +170,7 @@ async fn a_service_session_is_not_killed(stage: &Stage) {
         .find(|row| row.warden.as_deref() == Some("service"))
         .expect("a service session");
     let sql = format!("KILL SERVER SESSION {} {}", service.ip, service.id);
-    let error = server_error(client.query_drop(sql).await);
+    let error = sql_error(client.query_drop(sql).await);
     assert_eq!(error.code, 1095, "{error}");
     assert!(error.message.contains("service session"), "{error}");
 }
@@ -194,7 +192,7 @@ async fn a_session_may_end_itself(stage: &Stage) {
     let mut client = stage.client().await;
     let sql = kill(stage.backend(), client.id());
     // Whether an answer still comes is nobody's promise; the end is.
-    let answer = tokio::time::timeout(crate::support_real::PATIENCE, client.query_drop(sql));
+    let answer = tokio::time::timeout(crate::support::SOON, client.query_drop(sql));
     _ = answer.await.expect("neither an answer nor an end");
     assert!(!lives(&mut client).await);
     assert_eq!(

@@ -8,7 +8,7 @@ use mysql_async::{Conn, Row, Value};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::support_real::{Stage, find, list, on_both, through};
+use crate::support::real::{Stage, find, list, on_both, through};
 
 on_both!(
     sessions_of_all_nodes_stand_in_one_table,
@@ -62,7 +62,7 @@ async fn a_running_session_shows_its_statement(stage: &Stage) {
     let row = find(&full, node, running.id).unwrap();
     assert_eq!(row.info.as_deref(), Some(statement.as_str()));
     client
-        .query_drop(crate::support_real::kill(node, running.id))
+        .query_drop(crate::support::real::kill(node, running.id))
         .await
         .unwrap();
     running.outcome().await.unwrap_err();

@@ -8,7 +8,9 @@ use testkit::cluster::Cluster;
 use testkit::mariadb::MariadbCluster;
 use testkit::seekdb::SeekdbCluster;
 
-use crate::support_real::{PATIENCE, Stage, on_both, server_error, through, until, warden_for};
+use crate::support::SOON;
+use crate::support::real::{Stage, on_both, through, until, warden_for};
+use crate::support::sql_error;
 
 on_both!(
     the_sys_tenant_is_named_in_every_form,
@@ -80,8 +82,8 @@ async fn a_change_of_user_is_passed_through(stage: &Stage) {
 }
 
 async fn refused(opts: OptsBuilder) -> mysql_async::ServerError {
-    let login = tokio::time::timeout(PATIENCE, Conn::new(opts));
-    server_error(login.await.expect("no answer to a login"))
+    let login = tokio::time::timeout(SOON, Conn::new(opts));
+    sql_error(login.await.expect("no answer to a login"))
 }
 
 #[tokio::test]
@@ -107,7 +109,7 @@ async fn all_down_is_said(cluster: &Cluster) {
     for node in cluster.nodes() {
         assert!(error.message.contains(&node.addr().to_string()), "{error}");
     }
-    assert!(start.elapsed() < PATIENCE / 2, "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON / 2, "{:?}", start.elapsed());
     until("a session whose node is down has ended", async || {
         before.ping().await.is_err()
     })

@@ -9,5 +9,5 @@ mod list;
 mod logins;
 mod pass_through;
 mod rights;
-#[path = "../support_real/mod.rs"]
-mod support_real;
+#[path = "../support/mod.rs"]
+mod support;

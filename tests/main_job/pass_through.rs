@@ -3,7 +3,8 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Row, Value};
 
-use crate::support_real::{Stage, on_both, server_error};
+use crate::support::real::{Stage, on_both};
+use crate::support::sql_error;
 
 on_both!(
     answers_are_those_of_a_direct_connection,
@@ -67,8 +68,8 @@ async fn a_scratch_database_is_filled_read_and_dropped(stage: &Stage) {
     assert_eq!(rows, [(1, "b".into()), (2, "ü".into())]);
 
     // What the proxied session has done is where its backend is, and its `db` is listed.
-    let list = crate::support_real::list(&mut client, "SHOW SERVER SESSIONS").await;
-    let own = crate::support_real::find(&list, stage.backend(), client.id()).unwrap();
+    let list = crate::support::real::list(&mut client, "SHOW SERVER SESSIONS").await;
+    let own = crate::support::real::find(&list, stage.backend(), client.id()).unwrap();
     assert_eq!(own.db.as_deref(), Some("scratch"));
     client.query_drop("DROP DATABASE scratch").await.unwrap();
 }
@@ -112,8 +113,8 @@ async fn the_connection_id_is_the_servers(stage: &Stage) {
     let mut client = stage.client().await;
     let id: Option<u32> = client.query_first("SELECT CONNECTION_ID()").await.unwrap();
     assert_eq!(id, Some(client.id()), "the handshake says another id");
-    let list = crate::support_real::list(&mut client, "SHOW SERVER SESSIONS").await;
-    assert!(crate::support_real::find(&list, stage.backend(), client.id()).is_some());
+    let list = crate::support::real::list(&mut client, "SHOW SERVER SESSIONS").await;
+    assert!(crate::support::real::find(&list, stage.backend(), client.id()).is_some());
 }
 
 async fn prepared_statements_are_the_servers(stage: &Stage) {
@@ -136,7 +137,7 @@ async fn bytes_that_are_no_utf8_pass_unchanged(stage: &Stage) {
     assert_eq!(hex, expected);
     assert_eq!(hex.as_deref(), Some("FFFE80"));
 
-    let error = server_error(
+    let error = sql_error(
         proxied
             .query_drop(&b"SHOW SERVER SESSIONS '\xff'"[..])
             .await,
@@ -153,8 +154,8 @@ async fn errors_are_the_servers_own(stage: &Stage) {
         "SHOW SERVER STATUS OF ALL",
         "KILL",
     ] {
-        let expected = server_error(direct.query_drop(sql).await);
-        let error = server_error(proxied.query_drop(sql).await);
+        let expected = sql_error(direct.query_drop(sql).await);
+        let error = sql_error(proxied.query_drop(sql).await);
         assert_eq!(error, expected, "{sql}");
     }
 }

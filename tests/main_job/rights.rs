@@ -3,7 +3,8 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::support_real::{Stage, find, kill, list, lives, on_both, server_error};
+use crate::support::real::{Stage, find, kill, list, lives, on_both};
+use crate::support::sql_error;
 
 on_both!(
     an_account_without_rights_sees_and_ends_its_own_sessions_only,
@@ -47,7 +48,7 @@ async fn an_account_without_rights_sees_and_ends_its_own_sessions_only(stage: &S
     );
 
     // What it may not see it is not told about.
-    let error = server_error(plain.query_drop(kill(node, others.id())).await);
+    let error = sql_error(plain.query_drop(kill(node, others.id())).await);
     assert_eq!(error.code, 1094, "{error}");
     assert!(lives(&mut others).await);
     plain.query_drop(kill(node, own.id())).await.unwrap();
@@ -62,7 +63,7 @@ async fn process_shows_all_sessions_and_ends_none(stage: &Stage) {
     assert!(find(&rows, node, others.id()).is_some());
     assert_eq!(warnings(&mut watcher).await, []);
 
-    let error = server_error(watcher.query_drop(kill(node, others.id())).await);
+    let error = sql_error(watcher.query_drop(kill(node, others.id())).await);
     assert_eq!(
         (error.code, error.state.as_str()),
         (1095, "HY000"),
@@ -87,7 +88,7 @@ async fn the_right_to_read_the_views_shows_all_sessions(stage: &Stage) {
     let mut others = stage.session_on(1).await;
     let rows = list(&mut reader, "SHOW SERVER SESSIONS").await;
     assert!(find(&rows, stage.cluster.node(1), others.id()).is_some());
-    let error = server_error(
+    let error = sql_error(
         reader
             .query_drop(kill(stage.cluster.node(1), others.id()))
             .await,

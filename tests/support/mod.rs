@@ -3,6 +3,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
+    unused_macros,
     reason = "a module of several tests, none of which needs all of it"
 )]
 
@@ -11,15 +13,17 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, OptsBuilder, Row, Value};
+use mysql_async::{Conn, Error, OptsBuilder, Row, ServerError, Value};
 use testkit::sim::SimCluster;
 use testkit::warden::{Warden, WardenBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+pub mod real;
+
 /// What must happen happens long before.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(20);
 /// How late an answer may be after its deadline.
 pub const GRACE: Duration = Duration::from_millis(500);
 /// Between two looks at a condition that nobody tells of.
@@ -86,13 +90,19 @@ pub async fn until<T, E: Debug>(
     }
 }
 
-/// The error that the server sent: its code and its text.
-pub fn server_error<T>(result: Result<T, Error>) -> (u16, String) {
+/// The error that the server sent.
+pub fn sql_error<T>(result: Result<T, Error>) -> ServerError {
     match result {
-        Err(Error::Server(error)) => (error.code, error.message),
+        Err(Error::Server(error)) => error,
         Err(other) => panic!("not a server's error: {other}"),
         Ok(_) => panic!("no error"),
     }
+}
+
+/// The error that the server sent: its code and its text.
+pub fn server_error<T>(result: Result<T, Error>) -> (u16, String) {
+    let error = sql_error(result);
+    (error.code, error.message)
 }
 
 /// A list of sessions, as a client gets it.

@@ -10,7 +10,8 @@ use testkit::seekdb::SeekdbCluster;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdout, Command};
 
-use crate::support_real::{PATIENCE, Stage, kill, lives, on_both, until, warden_for};
+use crate::support::SOON;
+use crate::support::real::{Stage, kill, lives, on_both, until, warden_for};
 use crate::{finish, text};
 
 on_both!(
@@ -112,7 +113,7 @@ async fn mysql_shows_an_error_and_goes_on(stage: &Stage) {
     let mut keyboard = client.stdin.take().unwrap();
     keyboard.write_all(statements).await.unwrap();
     drop(keyboard);
-    let output = tokio::time::timeout(PATIENCE, client.wait_with_output()).await;
+    let output = tokio::time::timeout(SOON, client.wait_with_output()).await;
     let output = output.expect("mysql does not exit").unwrap();
     assert!(text(&output.stderr).contains("ERROR 1210"), "{output:?}");
     let said = text(&output.stdout);
@@ -226,7 +227,7 @@ async fn sigint_ends_a_statement_given_by_option(stage: &Stage) {
         .await
         .unwrap();
     assert!(sent.success());
-    let output = tokio::time::timeout(PATIENCE, client.wait_with_output()).await;
+    let output = tokio::time::timeout(SOON, client.wait_with_output()).await;
     let output = output.expect("mysql does not exit").unwrap();
     assert!(text(&output.stderr).contains("ERROR 1317"), "{output:?}");
 }
@@ -235,7 +236,7 @@ async fn sigint_ends_a_statement_given_by_option(stage: &Stage) {
 async fn read_until(from: &mut ChildStdout, said: &mut String, wanted: &str) -> bool {
     let mut bytes = [0; 4096];
     while !said.contains(wanted) {
-        match tokio::time::timeout(PATIENCE, from.read(&mut bytes)).await {
+        match tokio::time::timeout(SOON, from.read(&mut bytes)).await {
             Ok(Ok(n)) if n > 0 => said.push_str(&text(&bytes[..n])),
             _ => return false,
         }

@@ -3,7 +3,7 @@
 use testkit::paths::python_dir;
 use tokio::process::Command;
 
-use crate::support_real::{Stage, lives, on_both};
+use crate::support::real::{Stage, lives, on_both};
 use crate::{finish, text};
 
 on_both!(pymysql_lists_kills_and_works_as_on_a_direct_connection);

@@ -1,29 +1,27 @@
 //! What the tests against real servers share: for each kind of server one cluster for all tests of a
 //! binary, and obwarden in front of it.
 
-#![allow(dead_code, unused_imports, unused_macros)] // each binary uses its part
-
-use std::time::{Duration, Instant};
-
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, OptsBuilder, Row, ServerError, Value};
+use mysql_async::{Conn, OptsBuilder, Row, Value};
 use testkit::cluster::{Cluster, Node};
 use testkit::mariadb::MariadbCluster;
 use testkit::seekdb::SeekdbCluster;
 use testkit::warden::{Warden, WardenBuilder};
 use tokio::sync::OnceCell;
 
+use super::{SOON, builder, opts};
+
 /// Runs each of the named bodies twice: on OceanBase's kernel and on MariaDB.
 macro_rules! on_both {
     ($($body:ident),+ $(,)?) => {
         mod seekdb {
             $(#[tokio::test] async fn $body() {
-                super::$body($crate::support_real::Stage::of_seekdb().await).await;
+                super::$body($crate::support::real::Stage::of_seekdb().await).await;
             })+
         }
         mod mariadb {
             $(#[tokio::test] async fn $body() {
-                super::$body($crate::support_real::Stage::of_mariadb().await).await;
+                super::$body($crate::support::real::Stage::of_mariadb().await).await;
             })+
         }
     };
@@ -121,19 +119,12 @@ impl Stage {
 
 /// How to start obwarden for a cluster.
 pub(crate) fn warden_for(cluster: &Cluster) -> WardenBuilder {
-    Warden::builder(env!("CARGO_BIN_EXE_obwarden"))
-        .servers(cluster.seeds())
-        .user("root@sys")
-        .password("")
+    builder().servers(cluster.seeds())
 }
 
 /// Options for a connection through obwarden, as root.
 pub(crate) fn through(warden: &Warden) -> OptsBuilder {
-    OptsBuilder::default()
-        .ip_or_hostname(warden.addr().ip().to_string())
-        .tcp_port(warden.addr().port())
-        .user(Some("root"))
-        .prefer_socket(false)
+    opts(warden.addr(), "root")
 }
 
 /// A statement on its way.
@@ -145,7 +136,7 @@ pub(crate) struct Running {
 impl Running {
     /// How it ended; it must do so within a few seconds.
     pub(crate) async fn outcome(self) -> mysql_async::Result<()> {
-        let ended = tokio::time::timeout(PATIENCE, self.task).await;
+        let ended = tokio::time::timeout(SOON, self.task).await;
         ended.expect("the statement still runs").expect("its task")
     }
 }
@@ -210,31 +201,14 @@ pub(crate) fn kill(node: &Node, id: u32) -> String {
 
 /// Whether a session still lives.
 pub(crate) async fn lives(conn: &mut Conn) -> bool {
-    tokio::time::timeout(PATIENCE, conn.ping())
+    tokio::time::timeout(SOON, conn.ping())
         .await
         .expect("no answer to a ping")
         .is_ok()
 }
 
-/// The server's error in an outcome that must be one.
-pub(crate) fn server_error<T: std::fmt::Debug>(outcome: mysql_async::Result<T>) -> ServerError {
-    match outcome {
-        Err(Error::Server(error)) => error,
-        other => panic!("not an error of the server: {other:?}"),
-    }
-}
-
 /// Waits until `condition` holds.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(
-            start.elapsed() < PATIENCE,
-            "{PATIENCE:?} have passed, but not: {what}"
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let holds = async || condition().await.then_some(()).ok_or("it does not hold");
+    super::until(what, SOON, holds).await;
 }
-
-/// Nothing here may take longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
