@@ -242,7 +242,7 @@ impl Router {
         };
         let to_backend = match route {
             Route::Backend | Route::BackendKill(_) => true,
-            Route::Diagnostics => self.last_answer == Answered::Backend,
+            Route::Diagnostics | Route::DiagnosticsAndMore => self.last_answer == Answered::Backend,
             Route::Console | Route::Mixed => false,
         };
         if command == Command::STMT_PREPARE {
@@ -254,7 +254,7 @@ impl Router {
         }
         if !to_backend {
             return self.take(packet, tracker, |payload| match (route, command) {
-                (Route::Mixed, _) => Request::Mixed,
+                (Route::Mixed | Route::DiagnosticsAndMore, _) => Request::Mixed,
                 (_, Command::QUERY) => Request::Query(payload[1..].to_vec()),
                 _ => Request::Prepare(payload[1..].to_vec()),
             });

@@ -18,6 +18,8 @@ pub enum Route {
     Console,
     /// To whichever of the two answered the last statement.
     Diagnostics,
+    /// The same, but with other statements behind it: only the server can answer all of them.
+    DiagnosticsAndMore,
     /// Nowhere: a virtual statement among others in one packet.
     Mixed,
 }
@@ -45,10 +47,10 @@ pub fn route(text: &[u8], whole: bool) -> Result<Route, Undecided> {
         }
         rest = after_statement(rest);
     }
-    Ok(if console && statements > 1 {
-        Route::Mixed
-    } else {
-        first
+    Ok(match first {
+        _ if console && statements > 1 => Route::Mixed,
+        Route::Diagnostics if statements > 1 => Route::DiagnosticsAndMore,
+        first => first,
     })
 }
 
@@ -351,6 +353,21 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_question_about_the_last_statement_may_have_others_behind_it() {
+        let route = |text: &str| route(text.as_bytes(), true);
+        assert_eq!(
+            route("SHOW WARNINGS; SELECT 1"),
+            Ok(Route::DiagnosticsAndMore)
+        );
+        assert_eq!(route("SHOW WARNINGS;;"), Ok(Route::Diagnostics));
+        assert_eq!(
+            route("SHOW WARNINGS; SHOW SERVER SESSIONS"),
+            Ok(Route::Mixed)
+        );
+        assert_eq!(route("SELECT 1; SHOW WARNINGS"), Ok(Route::Backend));
     }
 
     #[test]

@@ -147,6 +147,19 @@ fn diagnostics_go_to_whom_answered_last() {
         route(&mut router, &mut tracker, &input),
         (0, Some(Step::Take { .. }))
     ));
+    let more = query("SHOW WARNINGS; SELECT 1");
+    let taken = route(&mut router, &mut idle(), &more);
+    let request = Request::Mixed;
+    assert_eq!(
+        taken,
+        (
+            0,
+            Some(Step::Take {
+                bytes: more.len(),
+                request
+            })
+        )
+    );
     route(&mut router, &mut tracker, &packet(Command::PING, b""));
     assert_eq!(
         router.last_answer,
