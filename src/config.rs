@@ -2,21 +2,21 @@
 //!
 //! A flag goes before the environment, the environment before the file. Unknown keys are errors.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::cluster::{RightsPolicy, Settings};
-use crate::session::Limits;
+use crate::session::{Limits, LoadBalancers};
 use crate::wire::login_name::LoginName;
 
 /// OceanBase's SQL port, where an address names none.
 const DEFAULT_SQL_PORT: u16 = 2881;
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2889);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2889);
 const DEFAULT_USER: &str = "root@sys";
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,6 +56,15 @@ pub struct Layer {
     /// Where to take clients; port 0 takes a free one [default: 127.0.0.1:2889]
     #[arg(long, env = "OBWARDEN_LISTEN", value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
+    /// A load balancer that sends a PROXY header, IP or CIDR; repeat it for more [default: none]
+    #[arg(
+        long,
+        env = "OBWARDEN_PROXY_PROTOCOL_FROM",
+        value_name = "IP|CIDR",
+        value_delimiter = ','
+    )]
+    #[serde(default)]
+    proxy_protocol_from: Vec<String>,
     /// The cluster's name, to refuse logins meant for another [default: the server's parameter]
     #[arg(long, env = "OBWARDEN_CLUSTER")]
     cluster: Option<String>,
@@ -114,6 +123,8 @@ pub struct Config {
     pub relay_threads: usize,
     /// For clients and their backends.
     pub limits: Limits,
+    /// Those that say by PROXY header whom they connect for.
+    pub load_balancers: LoadBalancers,
     /// How to reach the cluster.
     pub cluster: Settings,
 }
@@ -135,6 +146,11 @@ pub enum ConfigError {
     /// What is named is no address.
     #[error("'{0}' is no server's address; write HOST:PORT")]
     BadServer(String),
+    /// What is named is no network.
+    #[error(
+        "'{0}' in proxy_protocol_from is no address; write an IP, or a network such as 10.1.0.0/16"
+    )]
+    BadNetwork(String),
     /// The service account has no password, not even an empty one.
     #[error(
         "no password is given; say --password-file FILE, or set OBWARDEN_PASSWORD (it may be empty)"
@@ -189,6 +205,11 @@ impl Layer {
             password_file: self.password_file.or(below.password_file),
             password: self.password.or(below.password),
             listen: self.listen.or(below.listen),
+            proxy_protocol_from: if self.proxy_protocol_from.is_empty() {
+                below.proxy_protocol_from
+            } else {
+                self.proxy_protocol_from
+            },
             cluster: self.cluster.or(below.cluster),
             rights: self.rights.or(below.rights),
             node_timeout: self.node_timeout.or(below.node_timeout),
@@ -258,6 +279,12 @@ impl Layer {
                     DEFAULT_HANDSHAKE_TIMEOUT,
                 )?,
             },
+            load_balancers: LoadBalancers::new(
+                self.proxy_protocol_from
+                    .iter()
+                    .map(|written| network(written))
+                    .collect::<Result<_, _>>()?,
+            ),
             cluster: Settings {
                 seeds: self
                     .servers
@@ -324,6 +351,16 @@ fn read_password(file: &Path) -> Result<String, ConfigError> {
         reason: error.to_string(),
     })?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// A network, or one address.
+fn network(written: &str) -> Result<IpNet, ConfigError> {
+    let written = written.trim();
+    let address = || written.parse::<IpAddr>().map(IpNet::from);
+    written
+        .parse()
+        .or_else(|_| address())
+        .map_err(|_| ConfigError::BadNetwork(written.to_owned()))
 }
 
 /// `host:port`, with OceanBase's SQL port where none is given.
@@ -406,6 +443,22 @@ mod tests {
     }
 
     #[test]
+    fn load_balancers_are_addresses_and_networks() {
+        for written in [
+            "10.0.0.5",
+            "10.1.0.0/16",
+            "fe80::1",
+            "fd00::/8",
+            " 10.0.0.5 ",
+        ] {
+            assert!(network(written).is_ok(), "{written}");
+        }
+        for written in ["", "lb1.example", "10.0.0.5:80", "10.0.0.0/33", "10.0.0.0/"] {
+            assert!(network(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
     fn each_mistake_gets_one_line_that_names_it() {
         for (text, named) in [
             ("password = ''", "no server"),
@@ -418,6 +471,10 @@ mod tests {
             (
                 "servers = ['a']\npassword = ''\nnode_timeout = '0s'",
                 "node_timeout",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",
+                "'lb1'",
             ),
             (
                 "servers = ['a']\npassword_file = '/does/not/exist'",

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use super::Gate;
 use super::backends::{Dialled, NoBackend};
 use super::packets::PacketStream;
+use super::proxy_protocol::NoHeader;
 use crate::cluster::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 use crate::deadline::Deadline;
 use crate::wire::Malformed;
@@ -42,6 +43,8 @@ pub(super) struct LoggedIn {
 pub(super) enum LoginError {
     #[error("Too many connections")]
     TooManyConnections,
+    #[error("a PROXY header is expected from this address, but {0}")]
+    NoHeader(#[from] NoHeader),
     #[error(transparent)]
     NoBackend(#[from] NoBackend),
     #[error("refused: {0}")]
@@ -62,18 +65,39 @@ pub(super) enum LoginError {
 }
 
 impl LoginError {
+    /// Whether the client has gone of its own accord, as a health check does that only connects.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(
+            self,
+            Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_))
+        )
+    }
+
+    /// Whether the client has not been greeted.
+    pub(super) fn is_before_greeting(&self) -> bool {
+        matches!(
+            self,
+            Self::NoBackend(_) | Self::TooManyConnections | Self::NoHeader(_)
+        )
+    }
+
     /// The error to send to the client, if it has not got one and is still there.
     pub(super) fn to_sql(&self) -> Option<SqlError> {
         let reconnect = "; connect again to be sent to another server";
         Some(match self {
-            Self::RefusedByServer(_) | Self::ClientLeft(_) => return None,
+            Self::RefusedByServer(_) | Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_)) => {
+                return None;
+            }
             Self::TooManyConnections => SqlError::new(1040, self.to_string()),
             Self::NoBackend(_) => SqlError::new(
                 ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
                 format!("obwarden: {self}"),
             ),
             Self::Refused(error) => error.clone(),
-            Self::Malformed(_) => SqlError::new(1043, format!("Bad handshake: {self}")),
+            Self::NoHeader(NoHeader::Silent) => SqlError::new(1159, format!("obwarden: {self}")),
+            Self::NoHeader(_) | Self::Malformed(_) => {
+                SqlError::new(1043, format!("Bad handshake: {self}"))
+            }
             Self::ClientSilent => SqlError::new(1159, format!("obwarden: {self}")),
             Self::BackendLost(..) | Self::BackendSilent(_) => SqlError::new(
                 ER_QUERY_ON_FOREIGN_DATA_SOURCE,

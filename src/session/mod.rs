@@ -11,8 +11,10 @@
 mod backends;
 mod buffers;
 mod console_statements;
+mod farewell;
 mod login;
 mod packets;
+mod proxy_protocol;
 mod relay;
 mod router;
 
@@ -41,8 +43,10 @@ use crate::wire::packet::put_packet;
 use crate::wire::reply::{Outcome, ReplyTracker};
 use backends::Backends;
 use console_statements::STATEMENTS_MAX;
+use farewell::Farewells;
 use login::LoginError;
 use packets::PacketStream;
+pub use proxy_protocol::LoadBalancers;
 use relay::{Ended, Event, Relay};
 use router::{Answered, Request};
 
@@ -68,7 +72,9 @@ pub struct Gate {
     console: Console,
     backends: Backends,
     limits: Limits,
+    load_balancers: LoadBalancers,
     places: Arc<Semaphore>,
+    farewells: Farewells,
     shutdown: CancellationToken,
 }
 
@@ -87,10 +93,21 @@ impl Gate {
             clients,
             console,
             limits,
+            load_balancers: LoadBalancers::default(),
             places: Arc::new(Semaphore::new(
                 limits.max_connections.min(Semaphore::MAX_PERMITS),
             )),
+            farewells: Farewells::default(),
             shutdown,
+        }
+    }
+
+    /// The same gate behind `load_balancers`, which say by PROXY header whom they connect for.
+    #[must_use]
+    pub fn behind(self, load_balancers: LoadBalancers) -> Self {
+        Self {
+            load_balancers,
+            ..self
         }
     }
 
@@ -102,13 +119,25 @@ impl Gate {
 }
 
 /// Serves one client from its connecting to its end.
-pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
+pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
-    let mut packets = PacketStream::new(stream);
-    let Ok(_place) = gate.places.try_acquire() else {
-        return refuse(packets, client, &LoginError::TooManyConnections).await;
+    let Ok(place) = gate.places.try_acquire() else {
+        let packets = PacketStream::new(stream);
+        return refuse(packets, peer, &LoginError::TooManyConnections, &gate).await;
     };
     let deadline = Deadline::after(gate.limits.handshake_timeout);
+    let client = tokio::select! {
+        client = gate.load_balancers.client(&mut stream, peer, deadline) => client,
+        () = gate.shutdown.cancelled() => return,
+    };
+    let mut packets = PacketStream::new(stream);
+    let client = match client {
+        Ok(client) => client,
+        Err(why) => {
+            drop(place);
+            return refuse(packets, peer, &why.into(), &gate).await;
+        }
+    };
     let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
     let login = tokio::select! {
         login = login => login,
@@ -116,7 +145,10 @@ pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
     };
     let logged_in = match login {
         Ok(logged_in) => logged_in,
-        Err(error) => return refuse(packets, client, &error).await,
+        Err(error) => {
+            drop(place);
+            return refuse(packets, client, &error, &gate).await;
+        }
     };
     let key = (logged_in.backend_addr, logged_in.thread_id);
     tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
@@ -135,19 +167,28 @@ pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
 }
 
 /// Tells a client why it is not let in.
-async fn refuse(mut packets: PacketStream<TcpStream>, client: SocketAddr, error: &LoginError) {
-    tracing::info!(%client, %error, "a client is not logged in");
+async fn refuse(
+    mut packets: PacketStream<TcpStream>,
+    client: SocketAddr,
+    error: &LoginError,
+    gate: &Gate,
+) {
+    if error.is_leaving() {
+        tracing::debug!(%client, %error, "a client has left before its login");
+    } else {
+        tracing::info!(%client, %error, "a client is not logged in");
+    }
     let Some(refusal) = error.to_sql() else {
         return;
     };
-    let payload = match error {
-        LoginError::NoBackend(_) | LoginError::TooManyConnections => {
-            refusal.payload_before_greeting()
-        }
-        _ => refusal.payload(),
+    let payload = if error.is_before_greeting() {
+        refusal.payload_before_greeting()
+    } else {
+        refusal.payload()
     };
     // That it has left meanwhile is its own business.
     let _ = packets.write(&payload).await;
+    gate.farewells.close(packets.into_parts().0).await;
 }
 
 /// A client that is logged in.
