@@ -25,9 +25,12 @@ const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 const DEFAULT_MAX_CONNECTIONS: usize = 5000;
+const DEFAULT_PACKET_BYTES_MAX: usize = 1024 * 1024;
 const DEFAULT_TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 /// More threads than this are never of use.
 const RELAY_THREADS_MAX: usize = 1024;
+/// With less no virtual statement would fit; more is no single packet of the protocol's.
+const PACKET_BYTES_MAX: std::ops::RangeInclusive<usize> = 8192..=0xff_ffff - 1;
 /// Timeouts longer than this are taken for a mistake of unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -86,6 +89,9 @@ pub struct Layer {
     /// Clients at once; one more is refused with 1040 [default: 5000]
     #[arg(long, env = "OBWARDEN_MAX_CONNECTIONS", value_name = "N")]
     max_connections: Option<usize>,
+    /// The longest packet that obwarden reads whole: a login, a virtual statement [default: 1048576]
+    #[arg(long, env = "OBWARDEN_PACKET_BYTES_MAX", value_name = "BYTES")]
+    packet_bytes_max: Option<usize>,
     /// How long a connection may be silent before it is probed [default: 60s]
     #[arg(long, env = "OBWARDEN_TCP_KEEPALIVE", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
@@ -159,6 +165,9 @@ pub enum ConfigError {
     /// The service account is another tenant's.
     #[error("user '{0}' is no account of the sys tenant; obwarden serves no other")]
     NotSys(String),
+    /// A limit of packets that makes no sense.
+    #[error("packet_bytes_max must be at least {} and at most {}", PACKET_BYTES_MAX.start(), PACKET_BYTES_MAX.end())]
+    BadPacketBytes,
     /// A timeout that makes no sense.
     #[error("{key} must be more than zero and at most an hour")]
     BadTimeout {
@@ -216,6 +225,7 @@ impl Layer {
             connect_timeout: self.connect_timeout.or(below.connect_timeout),
             handshake_timeout: self.handshake_timeout.or(below.handshake_timeout),
             max_connections: self.max_connections.or(below.max_connections),
+            packet_bytes_max: self.packet_bytes_max.or(below.packet_bytes_max),
             tcp_keepalive: self.tcp_keepalive.or(below.tcp_keepalive),
             kill_verify_timeout: self.kill_verify_timeout.or(below.kill_verify_timeout),
             topology_refresh_interval: self
@@ -267,6 +277,7 @@ impl Layer {
                 .clamp(1, RELAY_THREADS_MAX),
             limits: Limits {
                 max_connections: self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+                packet_bytes_max: packet_bytes(self.packet_bytes_max)?,
                 tcp_keepalive: timeout("tcp_keepalive", self.tcp_keepalive, DEFAULT_TCP_KEEPALIVE)?,
                 connect_timeout: timeout(
                     "connect_timeout",
@@ -342,6 +353,15 @@ fn timeout(
         return Err(ConfigError::BadTimeout { key });
     }
     Ok(timeout)
+}
+
+fn packet_bytes(given: Option<usize>) -> Result<usize, ConfigError> {
+    let bytes = given.unwrap_or(DEFAULT_PACKET_BYTES_MAX);
+    if PACKET_BYTES_MAX.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(ConfigError::BadPacketBytes)
+    }
 }
 
 /// A password file's first line.
@@ -471,6 +491,10 @@ mod tests {
             (
                 "servers = ['a']\npassword = ''\nnode_timeout = '0s'",
                 "node_timeout",
+            ),
+            (
+                "servers = ['a']\npassword = ''\npacket_bytes_max = 100",
+                "packet_bytes_max",
             ),
             (
                 "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",

@@ -54,6 +54,10 @@ pub(super) enum LoginError {
     RefusedByServer(SqlError),
     #[error("the client sent a {0}")]
     Malformed(#[from] Malformed),
+    #[error("a login in a packet too long for one")]
+    TooLong,
+    #[error("obwarden is shutting down")]
+    ShuttingDown,
     #[error("the client has left: {0}")]
     ClientLeft(io::Error),
     #[error("the client did not log in in time")]
@@ -70,14 +74,6 @@ impl LoginError {
         matches!(
             self,
             Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_))
-        )
-    }
-
-    /// Whether the client has not been greeted.
-    pub(super) fn is_before_greeting(&self) -> bool {
-        matches!(
-            self,
-            Self::NoBackend(_) | Self::TooManyConnections | Self::NoHeader(_)
         )
     }
 
@@ -98,6 +94,8 @@ impl LoginError {
             Self::NoHeader(_) | Self::Malformed(_) => {
                 SqlError::new(1043, format!("Bad handshake: {self}"))
             }
+            Self::TooLong => SqlError::new(1153, format!("obwarden: {self} (packet_bytes_max)")),
+            Self::ShuttingDown => SqlError::new(1053, self.to_string()),
             Self::ClientSilent => SqlError::new(1159, format!("obwarden: {self}")),
             Self::BackendLost(..) | Self::BackendSilent(_) => SqlError::new(
                 ER_QUERY_ON_FOREIGN_DATA_SOURCE,
@@ -178,9 +176,7 @@ async fn read_client(
 ) -> Result<Vec<u8>, LoginError> {
     match deadline.limit(client.read()).await {
         Ok(Ok(payload)) => Ok(payload),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(LoginError::Malformed(Malformed("login: it is too long")))
-        }
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(LoginError::TooLong),
         Ok(Err(error)) => Err(LoginError::ClientLeft(error)),
         Err(_) => Err(LoginError::ClientSilent),
     }

@@ -55,7 +55,8 @@ use router::{Answered, Request};
 pub struct Limits {
     /// Clients at once, those in their login among them.
     pub max_connections: usize,
-
+    /// The longest packet that the proxy reads whole, in bytes: all others pass through, however long.
+    pub packet_bytes_max: usize,
     /// Until a backend must have greeted.
     pub connect_timeout: Duration,
     /// Until a client must have logged in.
@@ -130,7 +131,7 @@ pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
         client = gate.load_balancers.client(&mut stream, peer, deadline) => client,
         () = gate.shutdown.cancelled() => return,
     };
-    let mut packets = PacketStream::new(stream);
+    let mut packets = PacketStream::new(stream).limited(gate.limits.packet_bytes_max);
     let client = match client {
         Ok(client) => client,
         Err(why) => {
@@ -141,7 +142,7 @@ pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
     let login = tokio::select! {
         login = login => login,
-        () = gate.shutdown.cancelled() => return,
+        () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
     };
     let logged_in = match login {
         Ok(logged_in) => logged_in,
@@ -181,7 +182,7 @@ async fn refuse(
     let Some(refusal) = error.to_sql() else {
         return;
     };
-    let payload = if error.is_before_greeting() {
+    let payload = if packets.is_new() {
         refusal.payload_before_greeting()
     } else {
         refusal.payload()
@@ -214,8 +215,10 @@ impl Session {
         let tracker = ReplyTracker::new(deprecate_eof, logged_in.status);
         let (client_stream, from_client) = packets.into_parts();
         let (backend, from_backend) = logged_in.backend.into_parts();
+        let mut relay = Relay::new(client_stream, backend, tracker, from_client, from_backend);
+        relay.router.packet_bytes_max = gate.limits.packet_bytes_max;
         Self {
-            relay: Relay::new(client_stream, backend, tracker, from_client, from_backend),
+            relay,
             registration: gate
                 .clients
                 .register((logged_in.backend_addr, logged_in.thread_id), client),
@@ -229,8 +232,21 @@ impl Session {
         }
     }
 
-    /// The command loop: what happens until it is over.
+    /// A session's life from its login on.
     async fn run(mut self, gate: &Gate) -> Ended {
+        let ended = self.commands(gate).await;
+        let Self {
+            relay,
+            registration,
+            ..
+        } = self;
+        drop(registration);
+        gate.farewells.close(relay.into_client()).await;
+        ended
+    }
+
+    /// The command loop: what happens until it is over.
+    async fn commands(&mut self, gate: &Gate) -> Ended {
         loop {
             let event = tokio::select! {
                 event = self.relay.next() => event,
@@ -311,11 +327,11 @@ impl Session {
                 self.say_error(SqlError::new(1235, text)).await
             }
             Request::TooLong => {
-                self.say_error(SqlError::new(
-                    1153,
-                    "Got a packet bigger than obwarden's statements may be",
-                ))
-                .await?;
+                let text = format!(
+                    "obwarden: a virtual statement of more than {} bytes (packet_bytes_max)",
+                    gate.limits.packet_bytes_max
+                );
+                self.say_error(SqlError::new(1153, text)).await?;
                 Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "a virtual statement that is too long",
@@ -434,7 +450,7 @@ impl Session {
     }
 
     /// Tells a client that waits for nothing why its session ends.
-    async fn shut_down(mut self) -> Ended {
+    async fn shut_down(&mut self) -> Ended {
         if self.relay.tracker.idle() {
             let error = SqlError::new(1053, "obwarden is shutting down");
             let mut packet = Vec::new();

@@ -6,7 +6,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::wire::packet::{HEADER_BYTES, Header, put_packet};
 
-/// The longest packet of a login, in bytes: user, answer, and 64 KiB of connection attributes.
+/// The longest packet of a login, in bytes: user, answer, and 64 KiB of connection attributes. Nobody has
+/// said yet who he is.
 const LOGIN_PACKET_BYTES_MAX: usize = 128 * 1024;
 
 /// A stream of packets, and what was read beyond the last one.
@@ -14,6 +15,7 @@ const LOGIN_PACKET_BYTES_MAX: usize = 128 * 1024;
 pub(super) struct PacketStream<S> {
     stream: S,
     received: Vec<u8>,
+    packet_bytes_max: usize,
     /// The sequence id that the next packet in the exchange has, whoever sends it.
     next_sequence: u8,
 }
@@ -23,8 +25,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
         Self {
             stream,
             received: Vec::new(),
+            packet_bytes_max: LOGIN_PACKET_BYTES_MAX,
             next_sequence: 0,
         }
+    }
+
+    /// The same stream, of which no packet may be longer than `packet_bytes_max`.
+    pub(super) fn limited(self, packet_bytes_max: usize) -> Self {
+        Self {
+            packet_bytes_max: self.packet_bytes_max.min(packet_bytes_max),
+            ..self
+        }
+    }
+
+    /// Whether no packet has gone by yet, in either direction.
+    pub(super) fn is_new(&self) -> bool {
+        self.next_sequence == 0
     }
 
     /// Reads a packet's payload. Cancel-safe: what was received is kept.
@@ -34,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
     pub(super) async fn read(&mut self) -> io::Result<Vec<u8>> {
         loop {
             if let Some(header) = Header::read(&self.received) {
-                if header.payload_bytes > LOGIN_PACKET_BYTES_MAX {
+                if header.payload_bytes > self.packet_bytes_max {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         "a packet too long for a login",

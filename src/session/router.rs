@@ -11,9 +11,6 @@ use crate::wire::reply::{ReplyTracker, Turn};
 
 use super::console_statements::ConsoleStatements;
 
-/// The longest packet that the console takes, in bytes.
-pub(super) const CONSOLE_PACKET_BYTES_MAX: usize = 1024 * 1024;
-
 /// What to do with the next bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -44,7 +41,7 @@ pub(super) enum Request {
     Reset,
     /// A virtual statement among others in one packet.
     Mixed,
-    /// A packet for the console that is longer than [`CONSOLE_PACKET_BYTES_MAX`].
+    /// A packet for the console that is longer than `packet_bytes_max`.
     TooLong,
     /// Log in as another user: the payload is to be rewritten and sent on.
     ChangeUser(Vec<u8>),
@@ -82,6 +79,8 @@ pub(super) struct Router {
     at: At,
     /// Nothing passes until the replies so far are complete: the user is being changed.
     barrier: bool,
+    /// The longest packet that the session takes, in bytes.
+    pub(super) packet_bytes_max: usize,
     pub(super) statements: ConsoleStatements,
     pub(super) last_answer: Answered,
 }
@@ -91,6 +90,7 @@ impl Router {
         Self {
             at: At::Boundary,
             barrier: false,
+            packet_bytes_max: UNDECIDED_BYTES_MAX,
             statements: ConsoleStatements::default(),
             last_answer: Answered::Backend,
         }
@@ -339,7 +339,7 @@ impl Router {
             return Step::Wait;
         }
         let bytes = HEADER_BYTES + packet.header.payload_bytes;
-        if packet.header.payload_bytes > CONSOLE_PACKET_BYTES_MAX {
+        if packet.header.payload_bytes > self.packet_bytes_max {
             return Step::Take {
                 bytes: HEADER_BYTES,
                 request: Request::TooLong,

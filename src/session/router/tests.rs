@@ -347,7 +347,7 @@ fn nothing_passes_while_the_user_is_being_changed() {
 #[test]
 fn a_virtual_statement_beyond_the_limit_is_refused_at_its_beginning() {
     let mut input = query("KILL SERVER SESSION 10.0.0.1 5");
-    input[..3].copy_from_slice(&(CONSOLE_PACKET_BYTES_MAX as u32 + 1).to_le_bytes()[..3]);
+    input[..3].copy_from_slice(&(UNDECIDED_BYTES_MAX as u32 + 1).to_le_bytes()[..3]);
     input.resize(HEADER_BYTES + 1 + UNDECIDED_BYTES_MAX, b' ');
     let step = Router::new().next(&input, &mut idle());
     assert_eq!(
