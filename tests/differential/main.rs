@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod composer;
 mod endings;
+mod every_reply;
 mod every_type;
 mod play;
 mod random;
