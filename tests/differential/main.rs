@@ -10,6 +10,7 @@ mod composer;
 mod endings;
 mod every_reply;
 mod every_type;
+mod files;
 mod play;
 mod random;
 mod reply;

@@ -242,8 +242,11 @@ impl Reading<'_> {
         let empty = [Vec::new()];
         let turn = if turn.is_empty() { &empty } else { turn };
         let mut bytes = Vec::new();
-        for (payload, sequence) in turn.iter().zip(1u8..) {
-            put_packet(&mut bytes, asked_with.wrapping_add(sequence), payload);
+        let mut sequence = asked_with;
+        for payload in turn {
+            put_packet(&mut bytes, sequence.wrapping_add(1), payload);
+            let parts = payload.len() / PART_BYTES_MAX + 1;
+            sequence = sequence.wrapping_add(parts as u8);
         }
         write_all(self.stream, &bytes).await
     }
