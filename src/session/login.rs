@@ -68,13 +68,22 @@ pub(super) enum LoginError {
     BackendSilent(SocketAddr),
 }
 
+/// Whose doing it is that a client is not logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nobody's: it has gone of its own accord, as a health check does that only connects.
+    Leaving,
+    Client,
+    Server,
+}
+
 impl LoginError {
-    /// Whether the client has gone of its own accord, as a health check does that only connects.
-    pub(super) fn is_leaving(&self) -> bool {
-        matches!(
-            self,
-            Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_))
-        )
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_)) => Fault::Leaving,
+            Self::NoBackend(_) | Self::BackendLost(..) | Self::BackendSilent(_) => Fault::Server,
+            _ => Fault::Client,
+        }
     }
 
     /// The error to send to the client, if it has not got one and is still there.
@@ -140,7 +149,8 @@ pub(super) async fn log_in(
         .map_err(backend_lost)?;
     let status = loop {
         let Ok(read) = deadline.limit(packets.read()).await else {
-            gate.backends.avoid(addr);
+            gate.backends
+                .avoid(addr, "it has stopped answering in the middle of a login");
             return Err(LoginError::BackendSilent(addr));
         };
         let payload = read.map_err(backend_lost)?;

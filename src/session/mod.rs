@@ -44,7 +44,7 @@ use crate::wire::reply::{Outcome, ReplyTracker};
 use backends::Backends;
 use console_statements::STATEMENTS_MAX;
 use farewell::Farewells;
-use login::LoginError;
+use login::{Fault, LoginError};
 use packets::PacketStream;
 pub use proxy_protocol::LoadBalancers;
 use relay::{Ended, Event, Relay};
@@ -155,11 +155,15 @@ pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
     let session = Session::new(packets, client, logged_in, &gate);
     match session.run(&gate).await {
-        Ended::ServerClosed => {
-            tracing::debug!(%client, backend = %key.0, "the server has closed the session")
+        Ended::Over => tracing::debug!(%client, backend = %key.0, "the session is over"),
+        Ended::ServerClosed { owing: false } => {
+            tracing::info!(%client, backend = %key.0, thread_id = key.1, "the server has closed an idle session")
+        }
+        Ended::ServerClosed { owing: true } => {
+            tracing::warn!(%client, backend = %key.0, thread_id = key.1, "the server is lost: it closed the connection and owes a reply")
         }
         Ended::ServerLost(error) => {
-            tracing::warn!(%client, backend = %key.0, %error, "the server is lost")
+            tracing::warn!(%client, backend = %key.0, thread_id = key.1, %error, "the server is lost")
         }
         Ended::ClientLost(error) => {
             tracing::debug!(%client, backend = %key.0, %error, "the client has left")
@@ -174,10 +178,10 @@ async fn refuse(
     error: &LoginError,
     gate: &Gate,
 ) {
-    if error.is_leaving() {
-        tracing::debug!(%client, %error, "a client has left before its login");
-    } else {
-        tracing::info!(%client, %error, "a client is not logged in");
+    match error.fault() {
+        Fault::Leaving => tracing::debug!(%client, %error, "a client has left before its login"),
+        Fault::Client => tracing::info!(%client, %error, "a client is not logged in"),
+        Fault::Server => tracing::warn!(%client, %error, "a client is not logged in"),
     }
     let Some(refusal) = error.to_sql() else {
         return;
@@ -457,7 +461,7 @@ impl Session {
             put_packet(&mut packet, 0, &error.payload());
             let _ = self.relay.send_to_client(&packet).await;
         }
-        Ended::ServerClosed
+        Ended::Over
     }
 }
 

@@ -79,6 +79,8 @@ pub(super) struct Router {
     at: At,
     /// Nothing passes until the replies so far are complete: the user is being changed.
     barrier: bool,
+    /// The client has said that it leaves.
+    pub(super) has_quit: bool,
     /// The longest packet that the session takes, in bytes.
     pub(super) packet_bytes_max: usize,
     pub(super) statements: ConsoleStatements,
@@ -90,6 +92,7 @@ impl Router {
         Self {
             at: At::Boundary,
             barrier: false,
+            has_quit: false,
             packet_bytes_max: UNDECIDED_BYTES_MAX,
             statements: ConsoleStatements::default(),
             last_answer: Answered::Backend,
@@ -322,6 +325,7 @@ impl Router {
         kill: Option<u32>,
     ) -> Step {
         tracker.expect(command);
+        self.has_quit |= command == Command::QUIT;
         if !command.keeps_diagnostics() {
             self.last_answer = Answered::Backend;
         }

@@ -11,6 +11,7 @@ mod endings;
 mod every_reply;
 mod every_type;
 mod files;
+mod lost_server;
 mod play;
 mod random;
 mod reply;
