@@ -4,6 +4,7 @@
 //! `OBWARDEN_DIFFERENTIAL_SEED` says with which sequence to begin, and `OBWARDEN_DIFFERENTIAL_SEQUENCES`
 //! how many to play: a difference names its seed, and that and 1 play it alone.
 
+mod change_user;
 mod client;
 mod command;
 mod composer;

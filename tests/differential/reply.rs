@@ -103,10 +103,12 @@ impl Reply {
 
 /// A packet's bytes; of a request to switch the method of authentication all but the scramble.
 fn without_scramble(packet: &Packet) -> Vec<u8> {
-    const SWITCH: &[u8] = b"\xfemysql_native_password\0";
+    const SWITCHES: [&[u8]; 2] = [b"\xfemysql_native_password\0", b"\xfeclient_ed25519\0"];
     let mut bytes = packet.bytes.to_vec();
-    if packet.payload.starts_with(SWITCH) {
-        bytes[4 + SWITCH.len()..].fill(0);
+    for switch in SWITCHES {
+        if packet.payload.starts_with(switch) {
+            bytes[4 + switch.len()..].fill(0);
+        }
     }
     bytes
 }
