@@ -86,7 +86,7 @@ async fn a_client_that_leaves_in_mid_login_leaves_nothing_behind_on_the_server_o
         soon("the server is rid of it", gone).await;
     }
     let log = warden.log();
-    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(!log.contains("client="), "{log}");
 }
 
 /// The proxy's own connections to a node, at most.
