@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::cluster::{RightsPolicy, Settings};
 use crate::session::Limits;
+use crate::transport::tls::{ClientTls, ServerTls, TlsSetupError, Verify};
 use crate::wire::login_name::LoginName;
 
 /// OceanBase's SQL port, where an address names none.
@@ -95,6 +96,21 @@ pub struct Layer {
     /// Threads that move bytes [default: one for each core]
     #[arg(long, env = "OBWARDEN_RELAY_THREADS", value_name = "N")]
     relay_threads: Option<usize>,
+    /// Whether clients may, or must, use TLS [default: off]
+    #[arg(long, env = "OBWARDEN_TLS")]
+    tls: Option<TlsArg>,
+    /// The certificate shown to clients, and those behind it: a PEM file
+    #[arg(long, env = "OBWARDEN_TLS_CERTIFICATE", value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// The certificate's private key: a PEM file
+    #[arg(long, env = "OBWARDEN_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// TLS with the servers, and what their certificates must show [default: off]
+    #[arg(long, env = "OBWARDEN_SERVER_TLS")]
+    server_tls: Option<ServerTlsArg>,
+    /// The authorities that make the servers' certificates: a PEM file
+    #[arg(long, env = "OBWARDEN_SERVER_TLS_CA", value_name = "FILE")]
+    server_tls_ca: Option<PathBuf>,
 }
 
 /// `rights`, as it is written.
@@ -103,6 +119,25 @@ pub struct Layer {
 enum RightsArg {
     Account,
     Server,
+}
+
+/// `tls`, as it is written.
+#[derive(Debug, Clone, Copy, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum TlsArg {
+    Off,
+    Optional,
+    Required,
+}
+
+/// `server_tls`, as it is written.
+#[derive(Debug, Clone, Copy, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum ServerTlsArg {
+    Off,
+    Required,
+    VerifyCa,
+    VerifyFull,
 }
 
 /// A configuration that can be run.
@@ -114,6 +149,8 @@ pub struct Config {
     pub relay_threads: usize,
     /// For clients and their backends.
     pub limits: Limits,
+    /// TLS with clients, where it is on.
+    pub client_tls: Option<ClientTls>,
     /// How to reach the cluster.
     pub cluster: Settings,
 }
@@ -143,6 +180,19 @@ pub enum ConfigError {
     /// The service account is another tenant's.
     #[error("user '{0}' is no account of the sys tenant; obwarden serves no other")]
     NotSys(String),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    /// TLS is on, and a file that it needs is not named.
+    #[error("{key} is {value}, which needs {needs}")]
+    TlsFile {
+        /// What is on.
+        key: &'static str,
+        /// How it is on.
+        value: &'static str,
+        /// What is missing.
+        needs: &'static str,
+    },
     /// A timeout that makes no sense.
     #[error("{key} must be more than zero and at most an hour")]
     BadTimeout {
@@ -202,6 +252,11 @@ impl Layer {
                 .or(below.topology_refresh_interval),
             listing_buffer_bytes: self.listing_buffer_bytes.or(below.listing_buffer_bytes),
             relay_threads: self.relay_threads.or(below.relay_threads),
+            tls: self.tls.or(below.tls),
+            tls_certificate: self.tls_certificate.or(below.tls_certificate),
+            tls_key: self.tls_key.or(below.tls_key),
+            server_tls: self.server_tls.or(below.server_tls),
+            server_tls_ca: self.server_tls_ca.or(below.server_tls_ca),
         }
     }
 
@@ -215,11 +270,46 @@ impl Layer {
         }
     }
 
+    fn client_tls(&self) -> Result<Option<ClientTls>, ConfigError> {
+        let (required, value) = match self.tls {
+            None | Some(TlsArg::Off) => return Ok(None),
+            Some(TlsArg::Optional) => (false, "optional"),
+            Some(TlsArg::Required) => (true, "required"),
+        };
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some(ClientTls::new(required, certificate, key)?)),
+            _ => Err(ConfigError::TlsFile {
+                key: "tls",
+                value,
+                needs: "tls_certificate and tls_key",
+            }),
+        }
+    }
+
+    fn server_tls(&self) -> Result<Option<ServerTls>, ConfigError> {
+        let ca = |value| {
+            self.server_tls_ca.clone().ok_or(ConfigError::TlsFile {
+                key: "server_tls",
+                value,
+                needs: "server_tls_ca",
+            })
+        };
+        let verify = match self.server_tls {
+            None | Some(ServerTlsArg::Off) => return Ok(None),
+            Some(ServerTlsArg::Required) => Verify::Nothing,
+            Some(ServerTlsArg::VerifyCa) => Verify::Authority(ca("verify-ca")?),
+            Some(ServerTlsArg::VerifyFull) => Verify::AuthorityAndName(ca("verify-full")?),
+        };
+        Ok(Some(ServerTls::new(verify)?))
+    }
+
     /// The configuration that all layers together make.
     ///
     /// # Errors
     /// When something is missing or makes no sense.
     pub fn resolve(self) -> Result<Config, ConfigError> {
+        let client_tls = self.client_tls()?;
+        let server_tls = self.server_tls()?;
         let password = match (&self.password, &self.password_file) {
             (Some(password), _) => password.clone(),
             (None, Some(file)) => read_password(file)?,
@@ -258,7 +348,9 @@ impl Layer {
                     DEFAULT_HANDSHAKE_TIMEOUT,
                 )?,
             },
+            client_tls,
             cluster: Settings {
+                server_tls,
                 seeds: self
                     .servers
                     .iter()

@@ -153,7 +153,14 @@ async fn serve(
     let follower = Arc::clone(&cluster);
     let following = tokio::spawn(async move { follower.follow_topology().await });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
-    let gate = Gate::new(cluster, clients, console, config.limits, shutdown.clone());
+    let gate = Gate::new(
+        cluster,
+        clients,
+        console,
+        config.limits,
+        config.client_tls,
+        shutdown.clone(),
+    );
     tracing::info!(address = %listener.local_addr()?, servers = snapshot.servers.len(), "ready to accept");
     let serving = server::run(
         listener,

@@ -10,9 +10,9 @@
 
 mod backends;
 mod buffers;
+mod change_user;
 mod console_statements;
 mod login;
-mod packets;
 mod relay;
 mod router;
 
@@ -32,17 +32,15 @@ use crate::cluster::Cluster;
 use crate::console::{self, Console};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::{Level, Message};
+use crate::transport::tls::ClientTls;
+use crate::transport::{PacketStream, Stream};
 use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
-use crate::wire::attributes::Attributes;
 use crate::wire::capabilities::Capabilities;
-use crate::wire::command::Command;
-use crate::wire::login::ChangeUser;
 use crate::wire::packet::put_packet;
-use crate::wire::reply::{Outcome, ReplyTracker};
+use crate::wire::reply::ReplyTracker;
 use backends::Backends;
 use console_statements::STATEMENTS_MAX;
 use login::LoginError;
-use packets::PacketStream;
 use relay::{Ended, Event, Relay};
 use router::{Answered, Request};
 
@@ -67,21 +65,25 @@ pub struct Gate {
     clients: Arc<Clients>,
     console: Console,
     backends: Backends,
+    client_tls: Option<ClientTls>,
     limits: Limits,
     places: Arc<Semaphore>,
     shutdown: CancellationToken,
 }
 
 impl Gate {
-    /// A gate to `cluster`. Sessions end when `shutdown` is cancelled.
+    /// A gate to `cluster`, for clients with TLS where there is `client_tls`. Sessions end when `shutdown`
+    /// is cancelled.
     pub fn new(
         cluster: Arc<Cluster>,
         clients: Arc<Clients>,
         console: Console,
         limits: Limits,
+        client_tls: Option<ClientTls>,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
+            client_tls,
             backends: Backends::new(Arc::clone(&cluster), limits),
             cluster,
             clients,
@@ -104,7 +106,10 @@ impl Gate {
 /// Serves one client from its connecting to its end.
 pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
     let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
-    let mut packets = PacketStream::new(stream);
+    let mut packets = PacketStream::new(Stream::Plain(stream));
+    if gate.client_tls.is_some() {
+        packets = packets.reading_one_at_a_time();
+    }
     let Ok(_place) = gate.places.try_acquire() else {
         return refuse(packets, client, &LoginError::TooManyConnections).await;
     };
@@ -135,7 +140,7 @@ pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
 }
 
 /// Tells a client why it is not let in.
-async fn refuse(mut packets: PacketStream<TcpStream>, client: SocketAddr, error: &LoginError) {
+async fn refuse(mut packets: PacketStream<Stream>, client: SocketAddr, error: &LoginError) {
     tracing::info!(%client, %error, "a client is not logged in");
     let Some(refusal) = error.to_sql() else {
         return;
@@ -152,19 +157,17 @@ async fn refuse(mut packets: PacketStream<TcpStream>, client: SocketAddr, error:
 
 /// A client that is logged in.
 struct Session {
-    relay: Relay<TcpStream, TcpStream>,
+    relay: Relay<Stream, Stream>,
     registration: Registration,
     caller: Caller,
     capabilities: Capabilities,
     /// What the last virtual statement left behind, for `SHOW WARNINGS`.
     messages: Arc<Vec<Message>>,
-    /// The user that a change is on its way to.
-    changing_to: Option<String>,
 }
 
 impl Session {
     fn new(
-        packets: PacketStream<TcpStream>,
+        packets: PacketStream<Stream>,
         client: SocketAddr,
         logged_in: login::LoggedIn,
         gate: &Gate,
@@ -184,7 +187,6 @@ impl Session {
             },
             capabilities: logged_in.capabilities,
             messages: Arc::default(),
-            changing_to: None,
         }
     }
 
@@ -198,7 +200,9 @@ impl Session {
             let answered = match event {
                 Event::Request(request) => Box::pin(self.answer(request, gate)).await,
                 Event::Replied(outcome) => {
-                    self.replied(outcome);
+                    if outcome.succeeded {
+                        self.begin_anew();
+                    }
                     Ok(())
                 }
                 Event::Kill(thread_id) => {
@@ -335,41 +339,8 @@ impl Session {
         self.relay.router.last_answer = Answered::Console;
     }
 
-    /// Sends a change of user on, with the name and attributes that a server takes.
-    async fn change_user(&mut self, payload: &[u8], gate: &Gate) -> io::Result<()> {
-        let change = ChangeUser::read(payload, self.capabilities)
-            .map_err(|error| SqlError::new(1043, format!("Bad handshake: {error}")));
-        let admitted = change.and_then(|change| {
-            let name = login::admit(&change.user, change.attributes.as_ref(), gate)?;
-            Ok((change, name))
-        });
-        let (mut change, name) = match admitted {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                self.say_error(error).await?;
-                return Err(io::ErrorKind::PermissionDenied.into());
-            }
-        };
-        change.user = name.for_server().into_bytes();
-        change.attributes = change.attributes.as_ref().map(Attributes::through_proxy);
-        self.changing_to = Some(name.user);
-        self.relay.router.hold_until_idle();
-        self.relay
-            .send_command(Command::CHANGE_USER, &change.payload(self.capabilities));
-        Ok(())
-    }
-
     /// The session begins anew: as another user, or reset.
-    fn replied(&mut self, outcome: Outcome) {
-        // Servers may keep a session whose change of user has failed: it is forgotten then, or the next
-        // success of another command would be taken for this one's.
-        let changed_to = self.changing_to.take();
-        if !outcome.succeeded {
-            return;
-        }
-        if let Some(user) = changed_to {
-            self.caller.user = user;
-        }
+    fn begin_anew(&mut self) {
         self.relay.router.statements.clear();
         self.relay.router.last_answer = Answered::Backend;
         self.messages = Arc::default();

@@ -3,6 +3,7 @@
 use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
 
 use super::*;
+use crate::wire::packet::put_packet;
 use crate::wire::reply::Role;
 
 const OK: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
