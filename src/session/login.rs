@@ -11,7 +11,6 @@
 use std::io;
 use std::net::SocketAddr;
 
-
 use super::Gate;
 use super::backends::{Dialled, NoBackend};
 use crate::cluster::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
@@ -143,6 +142,8 @@ pub(super) async fn log_in(
     let login = read_login(client, &greeting, gate, deadline).await?;
     let (mut login, user) = rewritten(login, gate)?;
     let server_tls = gate.cluster.settings().server_tls.as_ref();
+    // The client's TLS ends here.
+    login.capabilities = login.capabilities.with_tls(false);
     let authentication = Authentication::begin(
         login.plugin.as_deref(),
         client.stream().has_tls() != server_tls.is_some(),
@@ -204,9 +205,7 @@ async fn read_login(
             "TLS was not offered by obwarden",
         ))),
         (ClientAnswer::SslRequest, Some(tls)) => {
-            let plain = client
-                .nothing_read_ahead()
-                .map_err(LoginError::ClientTls)?;
+            let plain = client.nothing_read_ahead().map_err(LoginError::ClientTls)?;
             match deadline.limit(plain.begin_tls(|tcp| tls.accept(tcp))).await {
                 Ok(begun) => begun.map_err(LoginError::ClientTls)?,
                 Err(_) => return Err(LoginError::ClientSilent),

@@ -152,11 +152,7 @@ impl ServerTls {
     ///
     /// # Errors
     /// When its certificate does not show what it must, or it breaks off.
-    pub async fn connect(
-        &self,
-        host: &str,
-        server: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn connect(&self, host: &str, server: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         Ok(self.connector.connect(name, server).await?.into())
     }
@@ -220,13 +216,10 @@ impl ServerCertVerifier for AnyName {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         // The name is the last thing that is looked at.
-        match self.0.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        ) {
+        match self
+            .0
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -131,7 +131,10 @@ mod tests {
             (b"\x01\x03", Next::ServerGoesOn),
             (b"\x01\x04", Next::ClientAnswers),
             (b"\x01-----BEGIN PUBLIC KEY-----", Next::ClientAnswers),
-            (b"\xfemysql_native_password\x00scramble", Next::ClientAnswers),
+            (
+                b"\xfemysql_native_password\x00scramble",
+                Next::ClientAnswers,
+            ),
             (b"\xfe", Next::ClientAnswers),
             (b"", Next::ClientAnswers),
         ] {

@@ -265,12 +265,13 @@ impl RawClient {
     pub async fn send(&mut self, sequence: u8, payload: &[u8]) {
         let mut packet = (payload.len() as u32).to_le_bytes();
         packet[3] = sequence;
-        soon("sending", self.stream.write_all(&packet))
-            .await
-            .unwrap();
-        soon("sending", self.stream.write_all(payload))
-            .await
-            .unwrap();
+        self.send_bytes(&packet).await;
+        self.send_bytes(payload).await;
+    }
+
+    /// Sends what may be no packet at all.
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        soon("sending", self.stream.write_all(bytes)).await.unwrap();
     }
 
     pub async fn send_query(&mut self, statement: &str) {
