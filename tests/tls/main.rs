@@ -2,6 +2,7 @@
 //! share no code with obwarden.
 
 mod clients;
+mod methods;
 mod servers;
 #[path = "../support/mod.rs"]
 mod support;
@@ -37,7 +38,8 @@ async fn house() -> &'static House {
             let servers = certificates
                 .issue("servers", &["127.0.0.1", "127.0.0.2"])
                 .unwrap();
-            let args = tls_args(&servers);
+            let pam = [OsString::from("--plugin-load-add=auth_pam")];
+            let args = tls_args(&servers).into_iter().chain(pam);
             let cluster = MariadbCluster::start_with(2, args).await.unwrap();
             House {
                 certificates,
