@@ -2,22 +2,22 @@
 //!
 //! A flag goes before the environment, the environment before the file. Unknown keys are errors.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::cluster::{RightsPolicy, Settings};
-use crate::session::Limits;
+use crate::session::{Limits, LoadBalancers};
 use crate::transport::tls::{ClientTls, ServerTls, TlsSetupError, Verify};
 use crate::wire::login_name::LoginName;
 
 /// OceanBase's SQL port, where an address names none.
 const DEFAULT_SQL_PORT: u16 = 2881;
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2889);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2889);
 const DEFAULT_USER: &str = "root@sys";
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -26,9 +26,12 @@ const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 const DEFAULT_MAX_CONNECTIONS: usize = 5000;
+const DEFAULT_PACKET_BYTES_MAX: usize = 1024 * 1024;
 const DEFAULT_TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 /// More threads than this are never of use.
 const RELAY_THREADS_MAX: usize = 1024;
+/// With less no virtual statement would fit; more is no single packet of the protocol's.
+const PACKET_BYTES_MAX: std::ops::RangeInclusive<usize> = 8192..=0xff_ffff - 1;
 /// Timeouts longer than this are taken for a mistake of unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -57,6 +60,15 @@ pub struct Layer {
     /// Where to take clients; port 0 takes a free one [default: 127.0.0.1:2889]
     #[arg(long, env = "OBWARDEN_LISTEN", value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
+    /// A load balancer that sends a PROXY header, IP or CIDR; repeat it for more [default: none]
+    #[arg(
+        long,
+        env = "OBWARDEN_PROXY_PROTOCOL_FROM",
+        value_name = "IP|CIDR",
+        value_delimiter = ','
+    )]
+    #[serde(default)]
+    proxy_protocol_from: Vec<String>,
     /// The cluster's name, to refuse logins meant for another [default: the server's parameter]
     #[arg(long, env = "OBWARDEN_CLUSTER")]
     cluster: Option<String>,
@@ -78,6 +90,9 @@ pub struct Layer {
     /// Clients at once; one more is refused with 1040 [default: 5000]
     #[arg(long, env = "OBWARDEN_MAX_CONNECTIONS", value_name = "N")]
     max_connections: Option<usize>,
+    /// The longest packet that obwarden reads whole: a login, a virtual statement [default: 1048576]
+    #[arg(long, env = "OBWARDEN_PACKET_BYTES_MAX", value_name = "BYTES")]
+    packet_bytes_max: Option<usize>,
     /// How long a connection may be silent before it is probed [default: 60s]
     #[arg(long, env = "OBWARDEN_TCP_KEEPALIVE", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
@@ -151,6 +166,8 @@ pub struct Config {
     pub limits: Limits,
     /// TLS with clients, where it is on.
     pub client_tls: Option<ClientTls>,
+    /// Those that say by PROXY header whom they connect for.
+    pub load_balancers: LoadBalancers,
     /// How to reach the cluster.
     pub cluster: Settings,
 }
@@ -172,6 +189,11 @@ pub enum ConfigError {
     /// What is named is no address.
     #[error("'{0}' is no server's address; write HOST:PORT")]
     BadServer(String),
+    /// What is named is no network.
+    #[error(
+        "'{0}' in proxy_protocol_from is no address; write an IP, or a network such as 10.1.0.0/16"
+    )]
+    BadNetwork(String),
     /// The service account has no password, not even an empty one.
     #[error(
         "no password is given; say --password-file FILE, or set OBWARDEN_PASSWORD (it may be empty)"
@@ -193,6 +215,9 @@ pub enum ConfigError {
         /// What is missing.
         needs: &'static str,
     },
+    /// A limit of packets that makes no sense.
+    #[error("packet_bytes_max must be at least {} and at most {}", PACKET_BYTES_MAX.start(), PACKET_BYTES_MAX.end())]
+    BadPacketBytes,
     /// A timeout that makes no sense.
     #[error("{key} must be more than zero and at most an hour")]
     BadTimeout {
@@ -239,12 +264,18 @@ impl Layer {
             password_file: self.password_file.or(below.password_file),
             password: self.password.or(below.password),
             listen: self.listen.or(below.listen),
+            proxy_protocol_from: if self.proxy_protocol_from.is_empty() {
+                below.proxy_protocol_from
+            } else {
+                self.proxy_protocol_from
+            },
             cluster: self.cluster.or(below.cluster),
             rights: self.rights.or(below.rights),
             node_timeout: self.node_timeout.or(below.node_timeout),
             connect_timeout: self.connect_timeout.or(below.connect_timeout),
             handshake_timeout: self.handshake_timeout.or(below.handshake_timeout),
             max_connections: self.max_connections.or(below.max_connections),
+            packet_bytes_max: self.packet_bytes_max.or(below.packet_bytes_max),
             tcp_keepalive: self.tcp_keepalive.or(below.tcp_keepalive),
             kill_verify_timeout: self.kill_verify_timeout.or(below.kill_verify_timeout),
             topology_refresh_interval: self
@@ -336,6 +367,7 @@ impl Layer {
                 .clamp(1, RELAY_THREADS_MAX),
             limits: Limits {
                 max_connections: self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+                packet_bytes_max: packet_bytes(self.packet_bytes_max)?,
                 tcp_keepalive: timeout("tcp_keepalive", self.tcp_keepalive, DEFAULT_TCP_KEEPALIVE)?,
                 connect_timeout: timeout(
                     "connect_timeout",
@@ -349,6 +381,12 @@ impl Layer {
                 )?,
             },
             client_tls,
+            load_balancers: LoadBalancers::new(
+                self.proxy_protocol_from
+                    .iter()
+                    .map(|written| network(written))
+                    .collect::<Result<_, _>>()?,
+            ),
             cluster: Settings {
                 server_tls,
                 seeds: self
@@ -409,6 +447,15 @@ fn timeout(
     Ok(timeout)
 }
 
+fn packet_bytes(given: Option<usize>) -> Result<usize, ConfigError> {
+    let bytes = given.unwrap_or(DEFAULT_PACKET_BYTES_MAX);
+    if PACKET_BYTES_MAX.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(ConfigError::BadPacketBytes)
+    }
+}
+
 /// A password file's first line.
 fn read_password(file: &Path) -> Result<String, ConfigError> {
     let text = std::fs::read_to_string(file).map_err(|error| ConfigError::File {
@@ -416,6 +463,16 @@ fn read_password(file: &Path) -> Result<String, ConfigError> {
         reason: error.to_string(),
     })?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// A network, or one address.
+fn network(written: &str) -> Result<IpNet, ConfigError> {
+    let written = written.trim();
+    let address = || written.parse::<IpAddr>().map(IpNet::from);
+    written
+        .parse()
+        .or_else(|_| address())
+        .map_err(|_| ConfigError::BadNetwork(written.to_owned()))
 }
 
 /// `host:port`, with OceanBase's SQL port where none is given.
@@ -498,6 +555,22 @@ mod tests {
     }
 
     #[test]
+    fn load_balancers_are_addresses_and_networks() {
+        for written in [
+            "10.0.0.5",
+            "10.1.0.0/16",
+            "fe80::1",
+            "fd00::/8",
+            " 10.0.0.5 ",
+        ] {
+            assert!(network(written).is_ok(), "{written}");
+        }
+        for written in ["", "lb1.example", "10.0.0.5:80", "10.0.0.0/33", "10.0.0.0/"] {
+            assert!(network(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
     fn each_mistake_gets_one_line_that_names_it() {
         for (text, named) in [
             ("password = ''", "no server"),
@@ -510,6 +583,14 @@ mod tests {
             (
                 "servers = ['a']\npassword = ''\nnode_timeout = '0s'",
                 "node_timeout",
+            ),
+            (
+                "servers = ['a']\npassword = ''\npacket_bytes_max = 100",
+                "packet_bytes_max",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",
+                "'lb1'",
             ),
             (
                 "servers = ['a']\npassword_file = '/does/not/exist'",

@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 
 use super::Gate;
 use super::backends::{Dialled, NoBackend};
+use super::proxy_protocol::NoHeader;
 use crate::cluster::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 use crate::deadline::Deadline;
 use crate::transport::{Authenticated, Broken, PacketStream, Stream, authenticate};
@@ -44,6 +45,8 @@ pub(super) struct LoggedIn {
 pub(super) enum LoginError {
     #[error("Too many connections")]
     TooManyConnections,
+    #[error("a PROXY header is expected from this address, but {0}")]
+    NoHeader(#[from] NoHeader),
     #[error(transparent)]
     NoBackend(#[from] NoBackend),
     #[error("refused: {0}")]
@@ -53,6 +56,10 @@ pub(super) enum LoginError {
     RefusedByServer(SqlError),
     #[error("the client sent a {0}")]
     Malformed(#[from] Malformed),
+    #[error("a login in a packet too long for one")]
+    TooLong,
+    #[error("obwarden is shutting down")]
+    ShuttingDown,
     #[error("the client has left: {0}")]
     ClientLeft(io::Error),
     #[error("the client did not log in in time")]
@@ -74,7 +81,7 @@ pub(super) enum LoginError {
 impl LoginError {
     fn of_client(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::InvalidData => Self::Malformed(Malformed("login: it is too long")),
+            io::ErrorKind::InvalidData => Self::TooLong,
             _ => Self::ClientLeft(error),
         }
     }
@@ -98,18 +105,34 @@ impl LoginError {
         })
     }
 
+    /// Whether the client has gone of its own accord, as a health check does that only connects.
+    pub(super) fn is_leaving(&self) -> bool {
+        matches!(
+            self,
+            Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_))
+        )
+    }
+
     /// The error to send to the client, if it has not got one and is still there.
     pub(super) fn to_sql(&self) -> Option<SqlError> {
         let reconnect = "; connect again to be sent to another server";
         Some(match self {
-            Self::RefusedByServer(_) | Self::ClientLeft(_) | Self::ClientTls(_) => return None,
+            Self::RefusedByServer(_)
+            | Self::ClientLeft(_)
+            | Self::ClientTls(_)
+            | Self::NoHeader(NoHeader::Left(_)) => return None,
             Self::TooManyConnections => SqlError::new(1040, self.to_string()),
             Self::NoBackend(_) => SqlError::new(
                 ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
                 format!("obwarden: {self}"),
             ),
             Self::Refused(error) => error.clone(),
-            Self::Malformed(_) => SqlError::new(1043, format!("Bad handshake: {self}")),
+            Self::NoHeader(NoHeader::Silent) => SqlError::new(1159, format!("obwarden: {self}")),
+            Self::NoHeader(_) | Self::Malformed(_) => {
+                SqlError::new(1043, format!("Bad handshake: {self}"))
+            }
+            Self::TooLong => SqlError::new(1153, format!("obwarden: {self} (packet_bytes_max)")),
+            Self::ShuttingDown => SqlError::new(1053, self.to_string()),
             Self::ClientSilent => SqlError::new(1159, format!("obwarden: {self}")),
             Self::BackendLost(..) | Self::BackendSilent(_) | Self::BackendTls(..) => SqlError::new(
                 ER_QUERY_ON_FOREIGN_DATA_SOURCE,

@@ -12,7 +12,9 @@ mod backends;
 mod buffers;
 mod change_user;
 mod console_statements;
+mod farewell;
 mod login;
+mod proxy_protocol;
 mod relay;
 mod router;
 
@@ -40,7 +42,9 @@ use crate::wire::packet::put_packet;
 use crate::wire::reply::ReplyTracker;
 use backends::Backends;
 use console_statements::STATEMENTS_MAX;
+use farewell::Farewells;
 use login::LoginError;
+pub use proxy_protocol::LoadBalancers;
 use relay::{Ended, Event, Relay};
 use router::{Answered, Request};
 
@@ -49,7 +53,8 @@ use router::{Answered, Request};
 pub struct Limits {
     /// Clients at once, those in their login among them.
     pub max_connections: usize,
-
+    /// The longest packet that the proxy reads whole, in bytes: all others pass through, however long.
+    pub packet_bytes_max: usize,
     /// Until a backend must have greeted.
     pub connect_timeout: Duration,
     /// Until a client must have logged in.
@@ -67,32 +72,52 @@ pub struct Gate {
     backends: Backends,
     client_tls: Option<ClientTls>,
     limits: Limits,
+    load_balancers: LoadBalancers,
     places: Arc<Semaphore>,
+    farewells: Farewells,
     shutdown: CancellationToken,
 }
 
 impl Gate {
-    /// A gate to `cluster`, for clients with TLS where there is `client_tls`. Sessions end when `shutdown`
-    /// is cancelled.
+    /// A gate to `cluster`. Sessions end when `shutdown` is cancelled.
     pub fn new(
         cluster: Arc<Cluster>,
         clients: Arc<Clients>,
         console: Console,
         limits: Limits,
-        client_tls: Option<ClientTls>,
         shutdown: CancellationToken,
     ) -> Self {
         Self {
-            client_tls,
+            client_tls: None,
             backends: Backends::new(Arc::clone(&cluster), limits),
             cluster,
             clients,
             console,
             limits,
+            load_balancers: LoadBalancers::default(),
             places: Arc::new(Semaphore::new(
                 limits.max_connections.min(Semaphore::MAX_PERMITS),
             )),
+            farewells: Farewells::default(),
             shutdown,
+        }
+    }
+
+    /// The same gate with TLS toward clients.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self {
+            client_tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// The same gate behind `load_balancers`, which say by PROXY header whom they connect for.
+    #[must_use]
+    pub fn behind(self, load_balancers: LoadBalancers) -> Self {
+        Self {
+            load_balancers,
+            ..self
         }
     }
 
@@ -104,24 +129,40 @@ impl Gate {
 }
 
 /// Serves one client from its connecting to its end.
-pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
+pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
-    let mut packets = PacketStream::new(Stream::Plain(stream));
+    let Ok(place) = gate.places.try_acquire() else {
+        let packets = PacketStream::new(Stream::Plain(stream));
+        return refuse(packets, peer, &LoginError::TooManyConnections, &gate).await;
+    };
+    let deadline = Deadline::after(gate.limits.handshake_timeout);
+    let client = tokio::select! {
+        client = gate.load_balancers.client(&mut stream, peer, deadline) => client,
+        () = gate.shutdown.cancelled() => return,
+    };
+    let mut packets =
+        PacketStream::new(Stream::Plain(stream)).limited(gate.limits.packet_bytes_max);
     if gate.client_tls.is_some() {
         packets = packets.reading_one_at_a_time();
     }
-    let Ok(_place) = gate.places.try_acquire() else {
-        return refuse(packets, client, &LoginError::TooManyConnections).await;
+    let client = match client {
+        Ok(client) => client,
+        Err(why) => {
+            drop(place);
+            return refuse(packets, peer, &why.into(), &gate).await;
+        }
     };
-    let deadline = Deadline::after(gate.limits.handshake_timeout);
     let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
     let login = tokio::select! {
         login = login => login,
-        () = gate.shutdown.cancelled() => return,
+        () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
     };
     let logged_in = match login {
         Ok(logged_in) => logged_in,
-        Err(error) => return refuse(packets, client, &error).await,
+        Err(error) => {
+            drop(place);
+            return refuse(packets, client, &error, &gate).await;
+        }
     };
     let key = (logged_in.backend_addr, logged_in.thread_id);
     tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
@@ -140,19 +181,28 @@ pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
 }
 
 /// Tells a client why it is not let in.
-async fn refuse(mut packets: PacketStream<Stream>, client: SocketAddr, error: &LoginError) {
-    tracing::info!(%client, %error, "a client is not logged in");
+async fn refuse(
+    mut packets: PacketStream<Stream>,
+    client: SocketAddr,
+    error: &LoginError,
+    gate: &Gate,
+) {
+    if error.is_leaving() {
+        tracing::debug!(%client, %error, "a client has left before its login");
+    } else {
+        tracing::info!(%client, %error, "a client is not logged in");
+    }
     let Some(refusal) = error.to_sql() else {
         return;
     };
-    let payload = match error {
-        LoginError::NoBackend(_) | LoginError::TooManyConnections => {
-            refusal.payload_before_greeting()
-        }
-        _ => refusal.payload(),
+    let payload = if packets.is_new() {
+        refusal.payload_before_greeting()
+    } else {
+        refusal.payload()
     };
     // That it has left meanwhile is its own business.
     let _ = packets.write(&payload).await;
+    gate.farewells.close(packets.into_parts().0).await;
 }
 
 /// A client that is logged in.
@@ -176,8 +226,10 @@ impl Session {
         let tracker = ReplyTracker::new(deprecate_eof, logged_in.status);
         let (client_stream, from_client) = packets.into_parts();
         let (backend, from_backend) = logged_in.backend.into_parts();
+        let mut relay = Relay::new(client_stream, backend, tracker, from_client, from_backend);
+        relay.router.packet_bytes_max = gate.limits.packet_bytes_max;
         Self {
-            relay: Relay::new(client_stream, backend, tracker, from_client, from_backend),
+            relay,
             registration: gate
                 .clients
                 .register((logged_in.backend_addr, logged_in.thread_id), client),
@@ -190,8 +242,21 @@ impl Session {
         }
     }
 
-    /// The command loop: what happens until it is over.
+    /// A session's life from its login on.
     async fn run(mut self, gate: &Gate) -> Ended {
+        let ended = self.commands(gate).await;
+        let Self {
+            relay,
+            registration,
+            ..
+        } = self;
+        drop(registration);
+        gate.farewells.close(relay.into_client()).await;
+        ended
+    }
+
+    /// The command loop: what happens until it is over.
+    async fn commands(&mut self, gate: &Gate) -> Ended {
         loop {
             let event = tokio::select! {
                 event = self.relay.next() => event,
@@ -274,11 +339,11 @@ impl Session {
                 self.say_error(SqlError::new(1235, text)).await
             }
             Request::TooLong => {
-                self.say_error(SqlError::new(
-                    1153,
-                    "Got a packet bigger than obwarden's statements may be",
-                ))
-                .await?;
+                let text = format!(
+                    "obwarden: a virtual statement of more than {} bytes (packet_bytes_max)",
+                    gate.limits.packet_bytes_max
+                );
+                self.say_error(SqlError::new(1153, text)).await?;
                 Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "a virtual statement that is too long",
@@ -364,7 +429,7 @@ impl Session {
     }
 
     /// Tells a client that waits for nothing why its session ends.
-    async fn shut_down(mut self) -> Ended {
+    async fn shut_down(&mut self) -> Ended {
         if self.relay.tracker.idle() {
             let error = SqlError::new(1053, "obwarden is shutting down");
             let mut packet = Vec::new();

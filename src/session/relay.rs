@@ -115,6 +115,11 @@ where
         relay
     }
 
+    /// The client's stream, when all is over.
+    pub(super) fn into_client(self) -> C {
+        self.client
+    }
+
     /// The next event. Cancel-safe: all state is in the relay.
     pub(super) async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll_next(cx)).await

@@ -11,9 +11,6 @@ use crate::wire::reply::{ReplyTracker, Turn};
 
 use super::console_statements::ConsoleStatements;
 
-/// The longest packet that the console takes, in bytes.
-pub(super) const CONSOLE_PACKET_BYTES_MAX: usize = 1024 * 1024;
-
 /// What to do with the next bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -44,7 +41,7 @@ pub(super) enum Request {
     Reset,
     /// A virtual statement among others in one packet.
     Mixed,
-    /// A packet for the console that is longer than [`CONSOLE_PACKET_BYTES_MAX`].
+    /// A packet for the console that is longer than `packet_bytes_max`.
     TooLong,
     /// Log in as another user.
     ChangeUser(Vec<u8>),
@@ -80,6 +77,8 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Router {
     at: At,
+    /// The longest packet that the session takes, in bytes.
+    pub(super) packet_bytes_max: usize,
     pub(super) statements: ConsoleStatements,
     pub(super) last_answer: Answered,
 }
@@ -88,6 +87,7 @@ impl Router {
     pub(super) fn new() -> Self {
         Self {
             at: At::Boundary,
+            packet_bytes_max: UNDECIDED_BYTES_MAX,
             statements: ConsoleStatements::default(),
             last_answer: Answered::Backend,
         }
@@ -319,7 +319,7 @@ impl Router {
             return Step::Wait;
         }
         let bytes = HEADER_BYTES + packet.header.payload_bytes;
-        if packet.header.payload_bytes > CONSOLE_PACKET_BYTES_MAX {
+        if packet.header.payload_bytes > self.packet_bytes_max {
             return Step::Take {
                 bytes: HEADER_BYTES,
                 request: Request::TooLong,

@@ -11,7 +11,8 @@ use crate::wire::greeting::Greeting;
 use crate::wire::login::Login;
 use crate::wire::packet::{HEADER_BYTES, Header, put_packet};
 
-/// The longest packet of a login, in bytes: user, answer, and 64 KiB of connection attributes.
+/// The longest packet of a login, in bytes: user, answer, and 64 KiB of connection attributes. Nobody has
+/// said yet who he is.
 const LOGIN_PACKET_BYTES_MAX: usize = 128 * 1024;
 
 /// A stream of packets, and what was read beyond the last one.
@@ -19,6 +20,7 @@ const LOGIN_PACKET_BYTES_MAX: usize = 128 * 1024;
 pub(crate) struct PacketStream<S> {
     stream: S,
     received: Vec<u8>,
+    packet_bytes_max: usize,
     /// The sequence id that the next packet in the exchange has, whoever sends it.
     next_sequence: u8,
     /// Whether no byte may be read beyond the packet in hand: TLS may begin behind it.
@@ -35,9 +37,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
         Self {
             stream,
             received,
+            packet_bytes_max: LOGIN_PACKET_BYTES_MAX,
             next_sequence,
             reads_one: false,
         }
+    }
+
+    /// The same stream, of which no packet may be longer than `packet_bytes_max`.
+    pub(crate) fn limited(self, packet_bytes_max: usize) -> Self {
+        Self {
+            packet_bytes_max: self.packet_bytes_max.min(packet_bytes_max),
+            ..self
+        }
+    }
+
+    /// Whether no packet has gone by yet, in either direction.
+    pub(crate) fn is_new(&self) -> bool {
+        self.next_sequence == 0
     }
 
     /// The same stream, of which no byte is read beyond the packet in hand.
@@ -75,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
         loop {
             let mut end = HEADER_BYTES;
             if let Some(header) = Header::read(&self.received) {
-                if header.payload_bytes > LOGIN_PACKET_BYTES_MAX {
+                if header.payload_bytes > self.packet_bytes_max {
                     return Err(io::Error::new(
                         io::ErrorKind::InvalidData,
                         "a packet too long for a login",

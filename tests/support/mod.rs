@@ -227,20 +227,35 @@ impl RawClient {
     /// Connects and reads the greeting.
     pub async fn greeted(addr: SocketAddr) -> Self {
         let stream = soon("connecting", TcpStream::connect(addr)).await.unwrap();
-        let mut client = Self {
-            stream,
-            thread_id: 0,
-        };
-        let greeting = client.read().await.expect("a greeting");
-        assert_eq!(greeting[0], 10, "protocol version");
-        let version_end = greeting.iter().position(|byte| *byte == 0).unwrap();
-        let id = greeting[version_end + 1..].first_chunk().unwrap();
-        client.thread_id = u32::from_le_bytes(*id);
+        Self::greeted_on(stream).await
+    }
+
+    /// Reads the greeting on a connection.
+    pub async fn greeted_on(stream: TcpStream) -> Self {
+        let mut client = Self::on(stream);
+        client.read_greeting().await;
         client
     }
 
-    /// Sends the login of `user`, with `scrambled` in place of a password.
-    pub async fn send_login(&mut self, user: &str, scrambled: &[u8]) {
+    /// A connection on which nothing has been read.
+    pub fn on(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            thread_id: 0,
+        }
+    }
+
+    /// Reads the greeting.
+    pub async fn read_greeting(&mut self) {
+        let greeting = self.read().await.expect("a greeting");
+        assert_eq!(greeting[0], 10, "protocol version");
+        let version_end = greeting.iter().position(|byte| *byte == 0).unwrap();
+        let id = greeting[version_end + 1..].first_chunk().unwrap();
+        self.thread_id = u32::from_le_bytes(*id);
+    }
+
+    /// The login of `user`, with `scrambled` in place of a password.
+    pub fn login(user: &str, scrambled: &[u8]) -> Vec<u8> {
         const PROTOCOL_41_SECURE_CONNECTION_PLUGIN_AUTH: u32 = 0x0008_8200;
         let mut login = PROTOCOL_41_SECURE_CONNECTION_PLUGIN_AUTH
             .to_le_bytes()
@@ -252,7 +267,12 @@ impl RawClient {
         login.push(scrambled.len() as u8);
         login.extend(scrambled);
         login.extend(b"mysql_native_password\0");
-        self.send(1, &login).await;
+        login
+    }
+
+    /// Sends the login of `user`, with `scrambled` in place of a password.
+    pub async fn send_login(&mut self, user: &str, scrambled: &[u8]) {
+        self.send(1, &Self::login(user, scrambled)).await;
     }
 
     pub async fn log_in(&mut self, user: &str, scrambled: &[u8]) {
@@ -269,9 +289,10 @@ impl RawClient {
         self.send_bytes(payload).await;
     }
 
-    /// Sends what may be no packet at all.
+    /// Sends bytes as they are.
     pub async fn send_bytes(&mut self, bytes: &[u8]) {
-        soon("sending", self.stream.write_all(bytes)).await.unwrap();
+        let sent = soon("sending", self.stream.write_all(bytes)).await;
+        sent.unwrap();
     }
 
     pub async fn send_query(&mut self, statement: &str) {

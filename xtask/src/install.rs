@@ -6,12 +6,13 @@ use anyhow::{Context, Result, bail};
 use testkit::paths::python_dir;
 
 /// Debian packages, and what each is for.
-const PACKAGES: [(&str, &str); 4] = [
+const PACKAGES: [(&str, &str); 5] = [
     (
         "mariadb-server",
         "mariadbd, a second kind of server to test against",
     ),
     ("mariadb-client", "the plain mysql client"),
+    ("haproxy", "a load balancer to stand behind"),
     (
         "docker-compose",
         "checks docker-compose.yml; needs no Docker engine",

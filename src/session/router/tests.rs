@@ -315,7 +315,7 @@ fn a_kill_tells_the_thread_id_as_a_statement_and_as_a_command() {
 #[test]
 fn a_virtual_statement_beyond_the_limit_is_refused_at_its_beginning() {
     let mut input = query("KILL SERVER SESSION 10.0.0.1 5");
-    input[..3].copy_from_slice(&(CONSOLE_PACKET_BYTES_MAX as u32 + 1).to_le_bytes()[..3]);
+    input[..3].copy_from_slice(&(UNDECIDED_BYTES_MAX as u32 + 1).to_le_bytes()[..3]);
     input.resize(HEADER_BYTES + 1 + UNDECIDED_BYTES_MAX, b' ');
     let step = Router::new().next(&input, &mut idle());
     assert_eq!(
