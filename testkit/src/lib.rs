@@ -15,7 +15,7 @@
 pub mod cluster;
 pub mod mariadb;
 pub mod paths;
-mod ports;
+pub mod ports;
 pub mod process;
 pub mod seekdb;
 pub mod sim;

@@ -13,13 +13,13 @@ use anyhow::{Context, Result};
 
 /// A port of every local address that no other holder of a lease uses.
 #[derive(Debug)]
-pub(crate) struct PortLease {
+pub struct PortLease {
     port: u16,
     _lease: UnixDatagram,
 }
 
 impl PortLease {
-    pub(crate) fn acquire() -> Result<Self> {
+    pub fn acquire() -> Result<Self> {
         loop {
             let port = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))
                 .and_then(|listener| listener.local_addr())
@@ -40,7 +40,7 @@ impl PortLease {
         }
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 }
