@@ -9,6 +9,9 @@ use crate::wire::packet::{HEADER_BYTES, Header, put_packet};
 /// The longest packet of a login, in bytes: user, answer, and 64 KiB of connection attributes.
 const LOGIN_PACKET_BYTES_MAX: usize = 128 * 1024;
 
+/// Room for what one read takes, in bytes: greetings and most logins come in one.
+const READ_BYTES: usize = 1024;
+
 /// A stream of packets, and what was read beyond the last one.
 #[derive(Debug)]
 pub(super) struct PacketStream<S> {
@@ -48,6 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
                     return Ok(payload);
                 }
             }
+            self.received.reserve(READ_BYTES);
             if self.stream.read_buf(&mut self.received).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
