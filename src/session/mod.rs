@@ -104,32 +104,46 @@ impl Gate {
 /// Serves one client from its connecting to its end.
 pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
     let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
-    let mut packets = PacketStream::new(stream);
     let Ok(_place) = gate.places.try_acquire() else {
-        return refuse(packets, client, &LoginError::TooManyConnections).await;
+        let packets = PacketStream::new(stream);
+        return Box::pin(refuse(packets, client, &LoginError::TooManyConnections)).await;
     };
-    let deadline = Deadline::after(gate.limits.handshake_timeout);
-    let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
-    let login = tokio::select! {
-        login = login => login,
-        () = gate.shutdown.cancelled() => return,
+    // What is rare or soon over is boxed: an idle session keeps no room for it.
+    let Some(mut session) = Box::pin(enter(stream, client, &gate)).await else {
+        return;
     };
-    let logged_in = match login {
-        Ok(logged_in) => logged_in,
-        Err(error) => return refuse(packets, client, &error).await,
-    };
-    let key = (logged_in.backend_addr, logged_in.thread_id);
-    tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
-    let session = Session::new(packets, client, logged_in, &gate);
-    match session.run(&gate).await {
+    let ended = session.run(&gate).await;
+    let (backend, _) = session.registration.key();
+    match ended {
         Ended::ServerClosed => {
-            tracing::debug!(%client, backend = %key.0, "the server has closed the session")
+            tracing::debug!(%client, %backend, "the server has closed the session")
         }
         Ended::ServerLost(error) => {
-            tracing::warn!(%client, backend = %key.0, %error, "the server is lost")
+            tracing::warn!(%client, %backend, %error, "the server is lost")
         }
         Ended::ClientLost(error) => {
-            tracing::debug!(%client, backend = %key.0, %error, "the client has left")
+            tracing::debug!(%client, %backend, %error, "the client has left")
+        }
+    }
+}
+
+/// Logs a client in, or tells it why not.
+async fn enter(stream: TcpStream, client: SocketAddr, gate: &Gate) -> Option<Session> {
+    let mut packets = PacketStream::new(stream);
+    let deadline = Deadline::after(gate.limits.handshake_timeout);
+    let login = tokio::select! {
+        login = login::log_in(&mut packets, gate, deadline) => login,
+        () = gate.shutdown.cancelled() => return None,
+    };
+    match login {
+        Ok(logged_in) => {
+            let (backend, thread_id) = (logged_in.backend_addr, logged_in.thread_id);
+            tracing::debug!(%client, %backend, thread_id, user = logged_in.user, "logged in");
+            Some(Session::new(packets, client, logged_in, gate))
+        }
+        Err(error) => {
+            refuse(packets, client, &error).await;
+            None
         }
     }
 }
@@ -189,11 +203,11 @@ impl Session {
     }
 
     /// The command loop: what happens until it is over.
-    async fn run(mut self, gate: &Gate) -> Ended {
+    async fn run(&mut self, gate: &Gate) -> Ended {
         loop {
             let event = tokio::select! {
                 event = self.relay.next() => event,
-                () = gate.shutdown.cancelled() => return self.shut_down().await,
+                () = gate.shutdown.cancelled() => return Box::pin(self.shut_down()).await,
             };
             let answered = match event {
                 Event::Request(request) => Box::pin(self.answer(request, gate)).await,
@@ -393,7 +407,7 @@ impl Session {
     }
 
     /// Tells a client that waits for nothing why its session ends.
-    async fn shut_down(mut self) -> Ended {
+    async fn shut_down(&mut self) -> Ended {
         if self.relay.tracker.idle() {
             let error = SqlError::new(1053, "obwarden is shutting down");
             let mut packet = Vec::new();

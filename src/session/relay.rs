@@ -95,7 +95,7 @@ where
             backend,
             router: Router::new(),
             tracker,
-            held: Held::from(from_client),
+            held: Held::from(&from_client[..]),
             to_backend: Unsent::default(),
             to_client: Unsent::default(),
             client_ended: false,
