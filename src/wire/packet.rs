@@ -66,6 +66,7 @@ pub struct Passed<'a> {
 /// What a [`PacketWalker`] is to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Report {
+    /// Each packet, whatever it is.
     #[default]
     EveryPacket,
     /// Rows may be passed over: packets of one part that begin with a byte below 0xfe.
