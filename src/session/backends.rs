@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 use super::packets::PacketStream;
-use super::{Limits, keep_alive};
+use super::{Limits, set_up};
 use crate::cluster::Cluster;
 use crate::deadline::{self, Deadline};
 use crate::wire::answer::SqlError;
@@ -111,10 +111,7 @@ async fn greeted(addr: SocketAddr, limits: Limits) -> Result<Dialled, String> {
     let stream = TcpStream::connect(addr)
         .await
         .map_err(|error| error.to_string())?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    keep_alive(&stream, limits.tcp_keepalive).map_err(|error| error.to_string())?;
+    set_up(&stream, limits.tcp_keepalive).map_err(|error| error.to_string())?;
     let mut packets = PacketStream::new(stream);
     let payload = packets.read().await.map_err(|error| error.to_string())?;
     if let Ok(refusal) = SqlError::read(&payload) {

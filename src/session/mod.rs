@@ -18,6 +18,7 @@ mod router;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,14 @@ impl Gate {
         }
     }
 
+    /// Prepares a socket that clients will be accepted from: they inherit what is set here.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn set_up_listener(&self, listener: &impl AsFd) -> io::Result<()> {
+        set_up(listener, self.limits.tcp_keepalive)
+    }
+
     /// The cluster's name, where it is known.
     fn cluster_name(&self) -> Option<String> {
         let configured = self.cluster.settings().cluster_name.clone();
@@ -103,7 +112,6 @@ impl Gate {
 
 /// Serves one client from its connecting to its end.
 pub async fn serve(stream: TcpStream, client: SocketAddr, gate: Arc<Gate>) {
-    let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
     let Ok(_place) = gate.places.try_acquire() else {
         let packets = PacketStream::new(stream);
         return Box::pin(refuse(packets, client, &LoginError::TooManyConnections)).await;
@@ -418,10 +426,15 @@ impl Session {
     }
 }
 
-/// Has a silent connection probed, so that one whose other side has vanished ends.
-fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new().with_time(after).with_interval(after);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// Sends small packets at once, and has a silent connection probed, so that one whose other side has
+/// vanished ends. What a listener has been told, the sockets that it accepts need not be told.
+fn set_up(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(keepalive)
+        .with_interval(keepalive);
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn not_utf8() -> SqlError {
