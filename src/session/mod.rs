@@ -443,3 +443,6 @@ fn not_utf8() -> SqlError {
         "Invalid utf8mb4 character string: a statement of obwarden's must be UTF-8",
     )
 }
+
+#[cfg(test)]
+mod tests;
