@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::{Limits, keep_alive};
+use super::{Limits, set_up};
 use crate::cluster::Cluster;
 use crate::deadline::{self, Deadline};
 use crate::transport::{PacketStream, Stream};
@@ -110,8 +110,7 @@ impl Backends {
     async fn greeted(&self, addr: SocketAddr) -> Result<Dialled, String> {
         let failed = |error: std::io::Error| error.to_string();
         let stream = TcpStream::connect(addr).await.map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        keep_alive(&stream, self.limits.tcp_keepalive).map_err(failed)?;
+        set_up(&stream, self.limits.tcp_keepalive).map_err(failed)?;
         let mut packets = PacketStream::new(Stream::Plain(stream));
         let payload = packets.read().await.map_err(failed)?;
         if let Ok(refusal) = SqlError::read(&payload) {

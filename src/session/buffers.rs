@@ -57,9 +57,12 @@ impl Held {
     }
 }
 
-impl From<Vec<u8>> for Held {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, done: 0 }
+impl From<&[u8]> for Held {
+    fn from(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            done: 0,
+        }
     }
 }
 

@@ -20,12 +20,13 @@ mod router;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Caller;
@@ -121,6 +122,14 @@ impl Gate {
         }
     }
 
+    /// Prepares a socket that clients will be accepted from: they inherit what is set here.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn set_up_listener(&self, listener: &impl AsFd) -> io::Result<()> {
+        set_up(listener, self.limits.tcp_keepalive)
+    }
+
     /// The cluster's name, where it is known.
     fn cluster_name(&self) -> Option<String> {
         let configured = self.cluster.settings().cluster_name.clone();
@@ -129,53 +138,58 @@ impl Gate {
 }
 
 /// Serves one client from its connecting to its end.
-pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
-    let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
+pub async fn serve(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     let Ok(place) = gate.places.try_acquire() else {
         let packets = PacketStream::new(Stream::Plain(stream));
-        return refuse(packets, peer, &LoginError::TooManyConnections, &gate).await;
+        let refusal = refuse(packets, peer, &LoginError::TooManyConnections, &gate);
+        return Box::pin(refusal).await;
     };
+    // What is rare or soon over is boxed: an idle session keeps no room for it.
+    let Some((mut session, _place)) = Box::pin(enter(stream, peer, place, &gate)).await else {
+        return;
+    };
+    let ended = session.run(&gate).await;
+    session.log_end(&ended);
+    Box::pin(session.say_farewell(&gate)).await;
+}
+
+/// Logs a client in, or tells it why not: it has lost its place then.
+async fn enter<'g>(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    place: SemaphorePermit<'g>,
+    gate: &'g Gate,
+) -> Option<(Session, SemaphorePermit<'g>)> {
     let deadline = Deadline::after(gate.limits.handshake_timeout);
     let client = tokio::select! {
         client = gate.load_balancers.client(&mut stream, peer, deadline) => client,
-        () = gate.shutdown.cancelled() => return,
+        () = gate.shutdown.cancelled() => return None,
     };
     let mut packets =
         PacketStream::new(Stream::Plain(stream)).limited(gate.limits.packet_bytes_max);
     if gate.client_tls.is_some() {
         packets = packets.reading_one_at_a_time();
     }
-    let client = match client {
-        Ok(client) => client,
-        Err(why) => {
-            drop(place);
-            return refuse(packets, peer, &why.into(), &gate).await;
+    let (client, login) = match client {
+        Ok(client) => {
+            let login = tokio::select! {
+                login = login::log_in(&mut packets, gate, deadline) => login,
+                () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
+            };
+            (client, login)
         }
+        Err(why) => (peer, Err(why.into())),
     };
-    let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
-    let login = tokio::select! {
-        login = login => login,
-        () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
-    };
-    let logged_in = match login {
-        Ok(logged_in) => logged_in,
+    match login {
+        Ok(logged_in) => {
+            let (backend, thread_id) = (logged_in.backend_addr, logged_in.thread_id);
+            tracing::debug!(%client, %backend, thread_id, user = logged_in.user, "logged in");
+            Some((Session::new(packets, client, logged_in, gate), place))
+        }
         Err(error) => {
             drop(place);
-            return refuse(packets, client, &error, &gate).await;
-        }
-    };
-    let key = (logged_in.backend_addr, logged_in.thread_id);
-    tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
-    let session = Session::new(packets, client, logged_in, &gate);
-    match session.run(&gate).await {
-        Ended::ServerClosed => {
-            tracing::debug!(%client, backend = %key.0, "the server has closed the session")
-        }
-        Ended::ServerLost(error) => {
-            tracing::warn!(%client, backend = %key.0, %error, "the server is lost")
-        }
-        Ended::ClientLost(error) => {
-            tracing::debug!(%client, backend = %key.0, %error, "the client has left")
+            refuse(packets, client, &error, gate).await;
+            None
         }
     }
 }
@@ -242,25 +256,12 @@ impl Session {
         }
     }
 
-    /// A session's life from its login on.
-    async fn run(mut self, gate: &Gate) -> Ended {
-        let ended = self.commands(gate).await;
-        let Self {
-            relay,
-            registration,
-            ..
-        } = self;
-        drop(registration);
-        gate.farewells.close(relay.into_client()).await;
-        ended
-    }
-
     /// The command loop: what happens until it is over.
-    async fn commands(&mut self, gate: &Gate) -> Ended {
+    async fn run(&mut self, gate: &Gate) -> Ended {
         loop {
             let event = tokio::select! {
                 event = self.relay.next() => event,
-                () = gate.shutdown.cancelled() => return self.shut_down().await,
+                () = gate.shutdown.cancelled() => return Box::pin(self.shut_down()).await,
             };
             let answered = match event {
                 Event::Request(request) => Box::pin(self.answer(request, gate)).await,
@@ -428,6 +429,35 @@ impl Session {
         self.relay.send_to_client(&packet).await
     }
 
+    /// Who has ended the session.
+    fn log_end(&self, ended: &Ended) {
+        let client = self.caller.client;
+        let (backend, _) = self.registration.key();
+        match ended {
+            Ended::ServerClosed => {
+                tracing::debug!(%client, %backend, "the server has closed the session");
+            }
+            Ended::ServerLost(error) => {
+                tracing::warn!(%client, %backend, %error, "the server is lost");
+            }
+            Ended::ClientLost(error) => {
+                tracing::debug!(%client, %backend, %error, "the client has left");
+            }
+        }
+    }
+
+    /// Closes the client's connection when all that was said to it has been read. The backend's is closed
+    /// before.
+    async fn say_farewell(self, gate: &Gate) {
+        let Self {
+            relay,
+            registration,
+            ..
+        } = self;
+        drop(registration);
+        gate.farewells.close(relay.into_client()).await;
+    }
+
     /// Tells a client that waits for nothing why its session ends.
     async fn shut_down(&mut self) -> Ended {
         if self.relay.tracker.idle() {
@@ -440,10 +470,15 @@ impl Session {
     }
 }
 
-/// Has a silent connection probed, so that one whose other side has vanished ends.
-fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new().with_time(after).with_interval(after);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// Sends small packets at once, and has a silent connection probed, so that one whose other side has
+/// vanished ends. What a listener has been told, the sockets that it accepts need not be told.
+fn set_up(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(keepalive)
+        .with_interval(keepalive);
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn not_utf8() -> SqlError {
@@ -452,3 +487,6 @@ fn not_utf8() -> SqlError {
         "Invalid utf8mb4 character string: a statement of obwarden's must be UTF-8",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,7 @@ where
             backend,
             router: Router::new(),
             tracker,
-            held: Held::from(from_client),
+            held: Held::from(&from_client[..]),
             to_backend: Unsent::default(),
             to_client: Unsent::default(),
             client_ended: false,
@@ -300,7 +300,7 @@ where
         let outcome = exchange(&mut client, &mut backend).await;
         let (_, from_client) = client.into_parts();
         let (_, from_backend) = backend.into_parts();
-        self.held = Held::from(from_client);
+        self.held = Held::from(&from_client[..]);
         self.tracker.feed(&from_backend, |_| {});
         self.to_client.push(&from_backend);
         Ok(outcome)

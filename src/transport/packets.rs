@@ -15,6 +15,9 @@ use crate::wire::packet::{HEADER_BYTES, Header, put_packet};
 /// said yet who he is.
 const LOGIN_PACKET_BYTES_MAX: usize = 128 * 1024;
 
+/// Room for what one read takes, in bytes: greetings and most logins come in one.
+const READ_BYTES: usize = 1024;
+
 /// A stream of packets, and what was read beyond the last one.
 #[derive(Debug)]
 pub(crate) struct PacketStream<S> {
@@ -105,6 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> PacketStream<S> {
                     return Ok(payload);
                 }
             }
+            self.received.reserve(READ_BYTES);
             let read = if self.reads_one {
                 let missing = (end - self.received.len()) as u64;
                 let mut no_further = (&mut self.stream).take(missing);

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::answer::{eof_status, ok_status};
 use super::command::{Command, ReplyShape};
-use super::packet::{PART_BYTES_MAX, PacketWalker, Passed};
+use super::packet::{PART_BYTES_MAX, PacketWalker, Passed, Report};
 
 /// `SERVER_MORE_RESULTS_EXISTS`: another result of the same command follows.
 const MORE_RESULTS: u16 = 0x0008;
@@ -155,6 +155,10 @@ impl ReplyTracker {
         self.walker.walk(bytes, |packet| {
             if let (_, Some(outcome)) = replies.packet(packet) {
                 on_outcome(outcome);
+            }
+            match replies.position {
+                Position::UntilEof => Report::AllButRows,
+                _ => Report::EveryPacket,
             }
         });
     }
