@@ -60,7 +60,7 @@ impl Backends {
     pub(super) async fn dial(&self, deadline: Deadline) -> Result<Dialled, NoBackend> {
         let mut tried = Vec::new();
         for addr in self.in_order().await {
-            match deadline
+            let why = match deadline
                 .at_most(self.limits.connect_timeout)
                 .limit(self.greeted(addr))
                 .await
@@ -69,10 +69,11 @@ impl Backends {
                     self.lock().remove(&addr);
                     return Ok(dialled);
                 }
-                Ok(Err(why)) => tried.push(format!("{addr}: {why}")),
-                Err(deadline::Passed) => tried.push(format!("{addr}: no greeting in time")),
-            }
-            self.avoid(addr);
+                Ok(Err(why)) => why,
+                Err(deadline::Passed) => "no greeting in time".to_owned(),
+            };
+            self.avoid(addr, &why);
+            tried.push(format!("{addr}: {why}"));
             if deadline.has_passed() {
                 break;
             }
@@ -87,8 +88,11 @@ impl Backends {
     }
 
     /// Sends the next clients elsewhere for a while, if there is an elsewhere.
-    pub(super) fn avoid(&self, addr: SocketAddr) {
-        self.lock().insert(addr, Instant::now());
+    pub(super) fn avoid(&self, addr: SocketAddr, why: &str) {
+        let before = self.lock().insert(addr, Instant::now());
+        if before.is_none_or(|since| since.elapsed() >= AVOIDED_FOR) {
+            tracing::warn!(server = %addr, why, "clients are sent to other servers for a while");
+        }
     }
 
     /// The stable order, with those that failed lately at its end.

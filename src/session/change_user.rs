@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::login::{LoginError, admit};
+use super::login::{Fault, LoginError, admit};
+use super::relay::Ended;
 use super::{Gate, Session};
 use crate::deadline::Deadline;
 use crate::transport::authenticate;
@@ -19,7 +20,7 @@ impl Session {
     ///
     /// # Errors
     /// When the session must end.
-    pub(super) async fn change_user(&mut self, payload: &[u8], gate: &Gate) -> io::Result<()> {
+    pub(super) async fn change_user(&mut self, payload: &[u8], gate: &Gate) -> Result<(), Ended> {
         let change = ChangeUser::read(payload, self.capabilities)
             .map_err(|error| SqlError::new(1043, format!("Bad handshake: {error}")));
         let admitted = change.and_then(|change| {
@@ -29,8 +30,9 @@ impl Session {
         let (mut change, name) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => {
-                self.say_error(error).await?;
-                return Err(io::ErrorKind::PermissionDenied.into());
+                let refused = io::Error::new(io::ErrorKind::PermissionDenied, error.to_string());
+                let said = self.say_error(error).await;
+                return Err(Ended::ClientLost(said.err().unwrap_or(refused)));
             }
         };
         change.user = name.for_server().into_bytes();
@@ -58,7 +60,8 @@ impl Session {
                 }
                 changed
             })
-            .await?;
+            .await
+            .map_err(Ended::ClientLost)?;
         match changed {
             Ok(status) => {
                 let deprecate_eof = self.capabilities.has(Capabilities::DEPRECATE_EOF);
@@ -70,7 +73,10 @@ impl Session {
             }
             // Whether the session goes on is the server's word.
             Err(LoginError::RefusedByServer(_)) => Ok(()),
-            Err(error) => Err(io::Error::other(error)),
+            Err(error) if error.fault() == Fault::Server => {
+                Err(Ended::ServerLost(io::Error::other(error)))
+            }
+            Err(error) => Err(Ended::ClientLost(io::Error::other(error))),
         }
     }
 }

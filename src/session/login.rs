@@ -78,6 +78,15 @@ pub(super) enum LoginError {
     Method(#[from] MethodRefused),
 }
 
+/// Whose doing it is that a client is not logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Nobody's: it has gone of its own accord, as a health check does that only connects.
+    Leaving,
+    Client,
+    Server,
+}
+
 impl LoginError {
     fn of_client(error: io::Error) -> Self {
         match error.kind() {
@@ -105,12 +114,15 @@ impl LoginError {
         })
     }
 
-    /// Whether the client has gone of its own accord, as a health check does that only connects.
-    pub(super) fn is_leaving(&self) -> bool {
-        matches!(
-            self,
-            Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_))
-        )
+    pub(super) fn fault(&self) -> Fault {
+        match self {
+            Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_)) => Fault::Leaving,
+            Self::NoBackend(_)
+            | Self::BackendLost(..)
+            | Self::BackendSilent(_)
+            | Self::BackendTls(..) => Fault::Server,
+            _ => Fault::Client,
+        }
     }
 
     /// The error to send to the client, if it has not got one and is still there.
@@ -177,11 +189,12 @@ pub(super) async fn log_in(
         match deadline.limit(begun).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                gate.backends.avoid(addr);
+                gate.backends
+                    .avoid(addr, &format!("no TLS with it: {error}"));
                 return Err(LoginError::BackendTls(addr, error));
             }
             Err(_) => {
-                gate.backends.avoid(addr);
+                gate.backends.avoid(addr, SILENT);
                 return Err(LoginError::BackendSilent(addr));
             }
         }
@@ -193,7 +206,7 @@ pub(super) async fn log_in(
     let authenticated = authenticate(client, &mut packets, authentication, deadline).await;
     let status = LoginError::of(authenticated, addr).inspect_err(|error| {
         if let LoginError::BackendSilent(addr) = error {
-            gate.backends.avoid(*addr);
+            gate.backends.avoid(*addr, SILENT);
         }
     })?;
     Ok(LoggedIn {
@@ -308,6 +321,8 @@ pub(super) fn admit(
     }
     Ok(name)
 }
+
+const SILENT: &str = "it has stopped answering in the middle of a login";
 
 /// MySQL's code for a client without TLS where TLS is required.
 const ER_SECURE_TRANSPORT_REQUIRED: u16 = 3159;

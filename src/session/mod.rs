@@ -44,7 +44,7 @@ use crate::wire::reply::ReplyTracker;
 use backends::Backends;
 use console_statements::STATEMENTS_MAX;
 use farewell::Farewells;
-use login::LoginError;
+use login::{Fault, LoginError};
 pub use proxy_protocol::LoadBalancers;
 use relay::{Ended, Event, Relay};
 use router::{Answered, Request};
@@ -201,10 +201,10 @@ async fn refuse(
     error: &LoginError,
     gate: &Gate,
 ) {
-    if error.is_leaving() {
-        tracing::debug!(%client, %error, "a client has left before its login");
-    } else {
-        tracing::info!(%client, %error, "a client is not logged in");
+    match error.fault() {
+        Fault::Leaving => tracing::debug!(%client, %error, "a client has left before its login"),
+        Fault::Client => tracing::info!(%client, %error, "a client is not logged in"),
+        Fault::Server => tracing::warn!(%client, %error, "a client is not logged in"),
     }
     let Some(refusal) = error.to_sql() else {
         return;
@@ -278,15 +278,15 @@ impl Session {
                 }
                 Event::Ended(ended) => return ended,
             };
-            if let Err(error) = answered {
-                return Ended::ClientLost(error);
+            if let Err(ended) = answered {
+                return ended;
             }
         }
     }
 
     /// Answers a command that does not go to the backend.
-    async fn answer(&mut self, request: Request, gate: &Gate) -> io::Result<()> {
-        match request {
+    async fn answer(&mut self, request: Request, gate: &Gate) -> Result<(), Ended> {
+        let said = match request {
             Request::Query(text) => match String::from_utf8(text) {
                 Ok(text) => self.ask_console(console::Command::Query(text), gate).await,
                 Err(_) => self.say_error(not_utf8()).await,
@@ -344,14 +344,15 @@ impl Session {
                     "obwarden: a virtual statement of more than {} bytes (packet_bytes_max)",
                     gate.limits.packet_bytes_max
                 );
-                self.say_error(SqlError::new(1153, text)).await?;
-                Err(io::Error::new(
+                let said = self.say_error(SqlError::new(1153, text)).await;
+                said.and(Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "a virtual statement that is too long",
-                ))
+                )))
             }
-            Request::ChangeUser(payload) => self.change_user(&payload, gate).await,
-        }
+            Request::ChangeUser(payload) => return self.change_user(&payload, gate).await,
+        };
+        said.map_err(Ended::ClientLost)
     }
 
     /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
@@ -432,13 +433,17 @@ impl Session {
     /// Who has ended the session.
     fn log_end(&self, ended: &Ended) {
         let client = self.caller.client;
-        let (backend, _) = self.registration.key();
+        let (backend, thread_id) = self.registration.key();
         match ended {
-            Ended::ServerClosed => {
-                tracing::debug!(%client, %backend, "the server has closed the session");
+            Ended::Over => tracing::debug!(%client, %backend, "the session is over"),
+            Ended::ServerClosed { owing: false } => {
+                tracing::info!(%client, %backend, thread_id, "the server has closed an idle session");
+            }
+            Ended::ServerClosed { owing: true } => {
+                tracing::warn!(%client, %backend, thread_id, "the server is lost: it closed the connection and owes a reply");
             }
             Ended::ServerLost(error) => {
-                tracing::warn!(%client, %backend, %error, "the server is lost");
+                tracing::warn!(%client, %backend, thread_id, %error, "the server is lost");
             }
             Ended::ClientLost(error) => {
                 tracing::debug!(%client, %backend, %error, "the client has left");
@@ -466,7 +471,7 @@ impl Session {
             put_packet(&mut packet, 0, &error.payload());
             let _ = self.relay.send_to_client(&packet).await;
         }
-        Ended::ServerClosed
+        Ended::Over
     }
 }
 

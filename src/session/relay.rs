@@ -49,8 +49,12 @@ pub(super) enum Event {
 /// Who ended a relay.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The server closed its connection: after QUIT, or on its own account.
-    ServerClosed,
+    /// The client has said that it leaves, and the server has let it go.
+    Over,
+    /// The server has closed its connection unasked, with a reply owed or not.
+    ServerClosed {
+        owing: bool,
+    },
     ServerLost(io::Error),
     ClientLost(io::Error),
 }
@@ -156,11 +160,11 @@ where
         let bytes = match poll_read(cx, &mut self.backend, scratch) {
             Poll::Pending => return Flow::Blocked,
             Poll::Ready(Ok([])) => {
-                self.server_ended = Some(Ended::ServerClosed);
+                self.server_ended = Some(self.server_left(None));
                 return Flow::Moved;
             }
             Poll::Ready(Err(error)) => {
-                self.server_ended = Some(Ended::ServerLost(error));
+                self.server_ended = Some(self.server_left(Some(error)));
                 return Flow::Moved;
             }
             Poll::Ready(Ok(bytes)) => bytes,
@@ -175,6 +179,17 @@ where
             return Flow::Event(Event::Ended(Ended::ClientLost(error)));
         }
         notable.map_or(Flow::Moved, |outcome| Flow::Event(Event::Replied(outcome)))
+    }
+
+    /// Who ends the relay when the server's stream does.
+    fn server_left(&self, error: Option<io::Error>) -> Ended {
+        match error {
+            _ if self.client_ended || self.router.has_quit => Ended::Over,
+            Some(error) => Ended::ServerLost(error),
+            None => Ended::ServerClosed {
+                owing: !self.tracker.idle(),
+            },
+        }
     }
 
     /// Client to backend.

@@ -77,6 +77,8 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Router {
     at: At,
+    /// The client has said that it leaves.
+    pub(super) has_quit: bool,
     /// The longest packet that the session takes, in bytes.
     pub(super) packet_bytes_max: usize,
     pub(super) statements: ConsoleStatements,
@@ -87,6 +89,7 @@ impl Router {
     pub(super) fn new() -> Self {
         Self {
             at: At::Boundary,
+            has_quit: false,
             packet_bytes_max: UNDECIDED_BYTES_MAX,
             statements: ConsoleStatements::default(),
             last_answer: Answered::Backend,
@@ -302,6 +305,7 @@ impl Router {
         kill: Option<u32>,
     ) -> Step {
         tracker.expect(command);
+        self.has_quit |= command == Command::QUIT;
         if !command.keeps_diagnostics() {
             self.last_answer = Answered::Backend;
         }

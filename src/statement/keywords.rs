@@ -34,6 +34,17 @@ pub fn route(text: &[u8], whole: bool) -> Result<Route, Undecided> {
     if !whole || memchr::memchr(b';', text).is_none() {
         return Ok(first);
     }
+    let usual = route_all(text, first, Backslash::Escapes)?;
+    // It depends on the session's character set and SQL mode where a text ends that has backslashes in it. What
+    // stands in a text by either reading is the server's.
+    if usual == Route::Mixed && first != Route::Console && memchr::memchr(b'\\', text).is_some() {
+        return route_all(text, first, Backslash::IsText);
+    }
+    Ok(usual)
+}
+
+/// Routes a whole packet of which the first statement goes to `first`.
+fn route_all(text: &[u8], first: Route, backslash: Backslash) -> Result<Route, Undecided> {
     let mut statements = 0;
     let mut console = first == Route::Console;
     let mut rest = text;
@@ -45,7 +56,7 @@ pub fn route(text: &[u8], whole: bool) -> Result<Route, Undecided> {
             statements += 1;
             console |= route_one(rest, true)? == Route::Console;
         }
-        rest = after_statement(rest);
+        rest = after_statement(rest, backslash);
     }
     Ok(match first {
         _ if console && statements > 1 => Route::Mixed,
@@ -148,8 +159,11 @@ fn is(word: Option<&[u8]>, keyword: &[u8]) -> bool {
 }
 
 /// What is left of `text` behind the `;` that ends its first statement.
-fn after_statement(text: &[u8]) -> &[u8] {
-    let mut lexemes = Lexemes::new(text, true);
+fn after_statement(text: &[u8], backslash: Backslash) -> &[u8] {
+    let mut lexemes = Lexemes {
+        backslash,
+        ..Lexemes::new(text, true)
+    };
     loop {
         match lexemes.next() {
             Ok(Some(Lexeme::Symbol(b';'))) => return lexemes.rest,
@@ -157,6 +171,14 @@ fn after_statement(text: &[u8]) -> &[u8] {
             Ok(None) | Err(Undecided) => return &[],
         }
     }
+}
+
+/// What a backslash in a quoted text is. In GBK it may be the second byte of a character, and with
+/// `NO_BACKSLASH_ESCAPES` it is itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backslash {
+    Escapes,
+    IsText,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,11 +195,16 @@ enum Lexeme<'a> {
 struct Lexemes<'a> {
     rest: &'a [u8],
     whole: bool,
+    backslash: Backslash,
 }
 
 impl<'a> Lexemes<'a> {
     fn new(text: &'a [u8], whole: bool) -> Self {
-        Self { rest: text, whole }
+        Self {
+            rest: text,
+            whole,
+            backslash: Backslash::Escapes,
+        }
     }
 
     /// The next lexeme if it is a word; nothing is said about any other.
@@ -200,7 +227,11 @@ impl<'a> Lexemes<'a> {
         }
         if matches!(first, b'\'' | b'"' | b'`') {
             self.rest = &self.rest[1..];
-            let quoted = self.cut(end_of_quoted(self.rest, first).ok_or(()))?;
+            let end = match self.backslash {
+                Backslash::Escapes => end_of_quoted(self.rest, first),
+                Backslash::IsText => memchr::memchr(first, self.rest),
+            };
+            let quoted = self.cut(end.ok_or(()))?;
             self.rest = self.rest.get(1..).unwrap_or_default();
             return Ok(Some(Lexeme::Quoted(quoted)));
         }
@@ -319,6 +350,24 @@ mod tests {
             route(b"SHOW SERVER SESSIONS; -- done", true),
             Ok(Route::Console)
         );
+    }
+
+    /// `\xbf\x5c` is one character in GBK; with NO_BACKSLASH_ESCAPES a backslash is never more than one.
+    #[test]
+    fn a_text_that_ends_in_a_backslash_by_the_servers_reading_is_not_refused() {
+        for text in [
+            &b"SELECT '\xbf\x5c', '; SHOW SERVER SESSIONS'"[..],
+            b"INSERT INTO t VALUES ('C:\\', '; kill server session a 1;')",
+            b"SELECT 'it\\'s; SHOW SERVER SESSIONS'",
+        ] {
+            assert_eq!(route(text, true), Ok(Route::Backend));
+        }
+        for text in [
+            &b"SELECT 'C:\\x'; SHOW SERVER SESSIONS"[..],
+            b"SELECT '\xbf\x5cx'; SHOW SERVER SESSIONS",
+        ] {
+            assert_eq!(route(text, true), Ok(Route::Mixed));
+        }
     }
 
     #[test]

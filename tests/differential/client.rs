@@ -147,7 +147,8 @@ fn closed() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
 }
 
-fn login(user: &str, profile: &Profile, greeting: &Greeting) -> Vec<u8> {
+/// The login of `user` with an empty password.
+pub(crate) fn login(user: &str, profile: &Profile, greeting: &Greeting) -> Vec<u8> {
     let in_force = profile.capabilities & greeting.capabilities;
     // Flags that were not offered are sent all the same, as several real clients do; but MariaDB does
     // not offer the mark of a MySQL client, and CONNECT_ATTRS changes how a login is read.
@@ -184,7 +185,7 @@ pub(crate) struct Greeting {
 }
 
 impl Greeting {
-    fn read(payload: &[u8]) -> Self {
+    pub(crate) fn read(payload: &[u8]) -> Self {
         let at = 2 + payload[1..]
             .iter()
             .position(|&byte| byte == 0)

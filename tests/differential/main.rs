@@ -4,10 +4,15 @@
 //! `OBWARDEN_DIFFERENTIAL_SEED` says with which sequence to begin, and `OBWARDEN_DIFFERENTIAL_SEQUENCES`
 //! how many to play: a difference names its seed, and that and 1 play it alone.
 
+mod change_user;
 mod client;
 mod command;
 mod composer;
 mod endings;
+mod every_reply;
+mod every_type;
+mod files;
+mod lost_server;
 mod play;
 mod random;
 mod reply;

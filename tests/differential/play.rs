@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
 
+use testkit::cluster::Cluster;
 use tokio::sync::watch;
 
-use super::client::{Client, write_all};
+use super::House;
+use super::client::{Client, Profile, write_all};
 use super::command::{Command, Named, Shape};
 use super::reply::{Cut, Reply};
 use super::rng::Rng;
@@ -179,6 +182,34 @@ pub(crate) async fn ask(client: &mut Client, commands: &[Command], cuts: &[usize
         .await
         .unwrap_or_else(|_| panic!("no whole reply within {GROUP_TIMEOUT:?}, cuts {cuts:?}"));
     replies
+}
+
+/// Asks for `commands` one by one, directly and through the proxy: all that comes must be the same.
+/// Gives the direct replies.
+pub(crate) async fn same<C: Deref<Target = Cluster>>(
+    house: &House<C>,
+    profile: &Profile,
+    commands: &[Command],
+) -> Vec<Reply> {
+    let mut seen = Vec::new();
+    for addr in [house.node().addr(), house.warden.addr()] {
+        let mut client = Client::log_in(addr, "root", profile).await.unwrap();
+        let mut replies = Vec::new();
+        for command in commands {
+            replies.extend(ask(&mut client, std::slice::from_ref(command), &[]).await);
+        }
+        seen.push(replies);
+    }
+    let [direct, proxied] = [&seen[0], &seen[1]];
+    for ((command, direct), proxied) in commands.iter().zip(direct).zip(proxied) {
+        let equal = command.equal;
+        assert!(
+            direct.comparable(equal) == proxied.comparable(equal),
+            "{:?}: the replies to {command} differ",
+            house.kind
+        );
+    }
+    seen.swap_remove(0)
 }
 
 /// Writes a group while its replies are read; says whether the server has closed the connection.

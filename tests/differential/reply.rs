@@ -103,10 +103,12 @@ impl Reply {
 
 /// A packet's bytes; of a request to switch the method of authentication all but the scramble.
 fn without_scramble(packet: &Packet) -> Vec<u8> {
-    const SWITCH: &[u8] = b"\xfemysql_native_password\0";
+    const SWITCHES: [&[u8]; 2] = [b"\xfemysql_native_password\0", b"\xfeclient_ed25519\0"];
     let mut bytes = packet.bytes.to_vec();
-    if packet.payload.starts_with(SWITCH) {
-        bytes[4 + SWITCH.len()..].fill(0);
+    for switch in SWITCHES {
+        if packet.payload.starts_with(switch) {
+            bytes[4 + switch.len()..].fill(0);
+        }
     }
     bytes
 }
@@ -242,8 +244,11 @@ impl Reading<'_> {
         let empty = [Vec::new()];
         let turn = if turn.is_empty() { &empty } else { turn };
         let mut bytes = Vec::new();
-        for (payload, sequence) in turn.iter().zip(1u8..) {
-            put_packet(&mut bytes, asked_with.wrapping_add(sequence), payload);
+        let mut sequence = asked_with;
+        for payload in turn {
+            put_packet(&mut bytes, sequence.wrapping_add(1), payload);
+            let parts = payload.len() / PART_BYTES_MAX + 1;
+            sequence = sequence.wrapping_add(parts as u8);
         }
         write_all(self.stream, &bytes).await
     }

@@ -17,6 +17,7 @@ on_both!(
     another_tenant_is_refused_with_the_reason,
     a_wrong_password_gets_the_servers_own_error,
     a_change_of_user_is_passed_through,
+    a_change_of_user_that_is_denied_gets_the_servers_own_error,
 );
 
 async fn the_sys_tenant_is_named_in_every_form(stage: &Stage) {
@@ -79,6 +80,24 @@ async fn a_change_of_user_is_passed_through(stage: &Stage) {
     assert_eq!(user.as_deref(), Some("changed@%"));
     client.query_drop("SHOW SERVER SESSIONS").await.unwrap();
     stage.backend().execute("DROP USER changed").await.unwrap();
+}
+
+async fn a_change_of_user_that_is_denied_gets_the_servers_own_error(stage: &Stage) {
+    let wrong = || {
+        let opts = mysql_async::ChangeUserOpts::new().with_user(Some("root".into()));
+        opts.with_pass(Some("wrong".into()))
+    };
+    let mut direct = stage.session_on(0).await;
+    let expected = sql_error(direct.change_user(wrong()).await);
+    let mut client = stage.client().await;
+    let error = sql_error(client.change_user(wrong()).await);
+    assert_eq!((error.code, &error), (1045, &expected));
+
+    let other_tenant = mysql_async::ChangeUserOpts::new().with_user(Some("root@shop".into()));
+    let mut client = stage.client().await;
+    let error = sql_error(client.change_user(other_tenant).await);
+    assert_eq!(error.code, 1045, "{error}");
+    assert!(error.message.contains("sys tenant only"), "{error}");
 }
 
 async fn refused(opts: OptsBuilder) -> mysql_async::ServerError {

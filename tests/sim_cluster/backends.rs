@@ -3,7 +3,7 @@
 use testkit::sim::{Behaviour, Garbage, SimCluster, SimNode};
 use testkit::warden::Warden;
 
-use crate::support::{connect, server_error, try_connect, warden};
+use crate::support::{RawClient, SOON, connect, server_error, soon, try_connect, until, warden};
 
 #[tokio::test]
 async fn a_login_that_hangs_ends_and_the_next_client_is_served_elsewhere() {
@@ -40,6 +40,57 @@ async fn a_node_that_does_not_greet_is_passed_over() {
         assert_eq!(served_by(&warden, &cluster).await, 1, "{behaviour:?}");
     }
 }
+
+#[tokio::test]
+async fn a_server_that_is_lost_in_mid_login_is_told_to_the_client_and_the_log() {
+    let cluster = SimCluster::start(1).await.unwrap();
+    let warden = warden(&cluster, &[]).await;
+    let node = cluster.node(0);
+    node.set_behaviour(Behaviour::HangInLogin);
+    let mut client = RawClient::greeted(warden.addr()).await;
+    node.forget_records();
+    client.send_login("root", &[]).await;
+    soon(
+        "the login is there",
+        node.until(|node| !node.logins().is_empty()),
+    )
+    .await;
+    node.cut_connections();
+    let (code, text) = client.read_error().await;
+    assert!(
+        code == 1430 && text.contains(&node.seed()) && text.contains("connect again"),
+        "{code} {text}"
+    );
+    until("it is logged", SOON, async || {
+        let log = warden.log();
+        let is_it = |line: &&str| line.contains("WARN") && line.contains("broke off the login");
+        match log.lines().find(is_it) {
+            Some(line) if line.contains(&node.seed()) => Ok(()),
+            _ => Err(log),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_mid_login_leaves_nothing_behind_on_the_server_or_in_the_log() {
+    let cluster = SimCluster::start(1).await.unwrap();
+    let warden = warden(&cluster, &[]).await;
+    let node = cluster.node(0);
+    for half in [&b""[..], b"\x50\0", b"\x50\0\0\x01\x00\x82\x08"] {
+        let mut client = RawClient::greeted(warden.addr()).await;
+        client.send_bytes(half).await;
+        let id = client.thread_id;
+        drop(client);
+        let gone = node.until(|node| node.connections_open() <= SLOTS && !node.has_session(id));
+        soon("the server is rid of it", gone).await;
+    }
+    let log = warden.log();
+    assert_eq!(log.lines().count(), 1, "{log}");
+}
+
+/// The proxy's own connections to a node, at most.
+const SLOTS: usize = 2;
 
 /// The number of the node that a new client is sent to.
 async fn served_by(warden: &Warden, cluster: &SimCluster) -> usize {

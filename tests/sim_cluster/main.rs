@@ -8,5 +8,6 @@ mod cancel;
 mod failed_nodes;
 mod kill;
 mod lists;
+mod login_names;
 mod rights;
 mod topology;

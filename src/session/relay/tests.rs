@@ -145,10 +145,7 @@ async fn the_end_of_the_clients_stream_reaches_the_server_after_its_last_command
         stage.backend_writes.shutdown().await.unwrap();
     };
     let (event, ()) = tokio::join!(stage.relay.next(), serve);
-    assert!(
-        matches!(event, Event::Ended(Ended::ServerClosed)),
-        "{event:?}"
-    );
+    assert!(matches!(event, Event::Ended(Ended::Over)), "{event:?}");
     assert_eq!(read(&mut stage.client_reads, OK.len()).await, OK);
 }
 
@@ -168,10 +165,36 @@ async fn half_a_command_at_the_end_of_the_stream_is_passed_on_as_it_is() {
         stage.backend_writes.shutdown().await.unwrap();
     };
     let (event, ()) = tokio::join!(stage.relay.next(), serve);
-    assert!(
-        matches!(event, Event::Ended(Ended::ServerClosed)),
-        "{event:?}"
-    );
+    assert!(matches!(event, Event::Ended(Ended::Over)), "{event:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_closes_is_lost_unless_the_client_has_said_goodbye() {
+    let quit = b"\x01\0\0\0\x01";
+    for (sent, replied, who) in [
+        (query("SELECT 1"), &b""[..], "lost"),
+        (query("SELECT 1"), &OK[..3], "lost"),
+        (query("SELECT 1"), OK, "closed"),
+        (quit.to_vec(), b"", "over"),
+        ([query("SELECT 1"), quit.to_vec()].concat(), b"", "over"),
+    ] {
+        let mut stage = stage(4096);
+        stage.client_writes.write_all(&sent).await.unwrap();
+        let serve = async {
+            let mut seen = vec![0; sent.len()];
+            stage.backend_reads.read_exact(&mut seen).await.unwrap();
+            stage.backend_writes.write_all(replied).await.unwrap();
+            stage.backend_writes.shutdown().await.unwrap();
+        };
+        let (event, ()) = tokio::join!(stage.relay.next(), serve);
+        let seen = match event {
+            Event::Ended(Ended::ServerClosed { owing: true }) => "lost",
+            Event::Ended(Ended::ServerClosed { owing: false }) => "closed",
+            Event::Ended(Ended::Over) => "over",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(seen, who, "{sent:?} {replied:?}");
+    }
 }
 
 #[tokio::test]
@@ -185,7 +208,7 @@ async fn a_servers_last_word_reaches_the_client_before_the_end() {
     stage.backend_writes.shutdown().await.unwrap();
     let event = stage.relay.next().await;
     assert!(
-        matches!(event, Event::Ended(Ended::ServerClosed)),
+        matches!(event, Event::Ended(Ended::ServerClosed { owing: false })),
         "{event:?}"
     );
     assert_eq!(
