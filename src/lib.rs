@@ -1,8 +1,8 @@
 //! One address from which a DBA sees and ends every session of an OceanBase cluster.
 //!
 //! `ARCHITECTURE.md` has the picture. From the top down: [`server`] accepts clients, [`session`] is one
-//! client's life, [`console`] answers virtual [`statement`]s, [`cluster`] asks the servers, [`wire`] is
-//! the protocol.
+//! client's life, [`console`] answers virtual [`statement`]s, [`cluster`] asks the servers, [`transport`]
+//! carries both, [`wire`] is the protocol.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -18,4 +18,5 @@ pub mod server;
 pub mod session;
 pub mod statement;
 pub mod table;
+pub mod transport;
 pub mod wire;

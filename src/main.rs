@@ -153,8 +153,11 @@ async fn serve(
     let follower = Arc::clone(&cluster);
     let following = tokio::spawn(async move { follower.follow_topology().await });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
-    let gate = Gate::new(cluster, clients, console, config.limits, shutdown.clone())
+    let mut gate = Gate::new(cluster, clients, console, config.limits, shutdown.clone())
         .behind(config.load_balancers);
+    if let Some(tls) = config.client_tls {
+        gate = gate.with_tls(tls);
+    }
     tracing::info!(address = %listener.local_addr()?, servers = snapshot.servers.len(), "ready to accept");
     let serving = server::run(
         listener,

@@ -1,8 +1,8 @@
 //! The MySQL port: accepts clients and deals them out to relay threads.
 //!
 //! Each relay thread has a single-threaded runtime of its own, so that a session's bytes never change
-//! threads. Consoles, fan-out and everything else that is slow live on the runtime that this is called
-//! from.
+//! threads. The first one accepts for all of them: a client that it deals to itself wakes nobody else.
+//! Consoles, fan-out and everything else that is slow live on the runtime that this is called from.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,7 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long sessions may take to end after a shutdown has begun.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An accepted client: its socket, not yet known to any runtime, and its address.
+/// An accepted client: its socket, not known to any runtime, and its address.
 type Accepted = (std::net::TcpStream, SocketAddr);
 
 /// Serves clients until `shutdown` is cancelled and the last session has ended, or is cut off.
@@ -38,32 +39,27 @@ pub async fn run(
     relay_threads: usize,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    gate.set_up_listener(&listener)?;
     let sessions = TaskTracker::new();
-    let mut threads = Vec::new();
-    for number in 0..relay_threads.max(1) {
-        let (sender, receiver) = mpsc::channel(WAITING_CLIENTS_MAX);
-        start_relay_thread(number, receiver, Arc::clone(&gate), sessions.clone())?;
-        threads.push(sender);
+    let relay = Relay {
+        gate,
+        sessions: sessions.clone(),
+    };
+    let mut others = Vec::new();
+    for number in 1..relay_threads {
+        let (sender, clients) = mpsc::channel(WAITING_CLIENTS_MAX);
+        start_thread(number, relay_runtime()?, relay.clone().take_in(clients))?;
+        others.push(sender);
     }
-    let mut next = 0;
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => break,
-        };
-        match accepted.and_then(prepare) {
-            Ok(client) => {
-                // The thread ends with this sender only: there is always somebody to take the client.
-                let _ = threads[next].send(client).await;
-                next = (next + 1) % threads.len();
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a client cannot be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-    drop(listener);
+    let runtime = relay_runtime()?;
+    let listener = {
+        let listener = listener.into_std()?;
+        let _in_it = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    let accepting = relay.accept(listener, others, shutdown.clone());
+    start_thread(0, runtime, accepting)?;
+    shutdown.cancelled().await;
     sessions.close();
     if tokio::time::timeout(DRAIN_TIMEOUT, sessions.wait())
         .await
@@ -77,34 +73,83 @@ pub async fn run(
     Ok(())
 }
 
-/// Takes an accepted socket from this runtime, for a relay thread to take it over.
-fn prepare((stream, client): (TcpStream, SocketAddr)) -> io::Result<Accepted> {
-    stream.set_nodelay(true)?;
-    Ok((stream.into_std()?, client))
+fn relay_runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
-fn start_relay_thread(
+fn start_thread(
     number: usize,
-    mut clients: mpsc::Receiver<Accepted>,
+    runtime: Runtime,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let thread = std::thread::Builder::new().name(format!("relay-{number}"));
+    thread.spawn(move || runtime.block_on(work)).map(drop)
+}
+
+/// What a relay thread works with.
+#[derive(Clone)]
+struct Relay {
     gate: Arc<Gate>,
     sessions: TaskTracker,
-) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let relay = async move {
+}
+
+impl Relay {
+    /// Accepts clients, until `shutdown`, for all threads in turn: for this one and the `others`.
+    async fn accept(
+        self,
+        listener: TcpListener,
+        others: Vec<mpsc::Sender<Accepted>>,
+        shutdown: CancellationToken,
+    ) {
+        let mut next = 0;
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = shutdown.cancelled() => break,
+            };
+            let dealt = match (accepted, others.get(next)) {
+                (Ok((stream, client)), None) => {
+                    self.serve(stream, client);
+                    Ok(())
+                }
+                (Ok((stream, client)), Some(other)) => deal(stream, client, other).await,
+                (Err(error), _) => Err(error),
+            };
+            if let Err(error) = dealt {
+                tracing::warn!(%error, "a client cannot be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+            next = (next + 1) % (others.len() + 1);
+        }
+        drop((listener, others));
+        self.sessions.wait().await;
+    }
+
+    /// Serves the clients that are dealt to this thread.
+    async fn take_in(self, mut clients: mpsc::Receiver<Accepted>) {
         while let Some((stream, client)) = clients.recv().await {
             match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    let session = session::serve(stream, client, Arc::clone(&gate));
-                    drop(sessions.spawn(session));
-                }
+                Ok(stream) => self.serve(stream, client),
                 Err(error) => tracing::warn!(%client, %error, "a client cannot be taken in"),
             }
         }
-        sessions.wait().await;
-    };
-    let thread = std::thread::Builder::new().name(format!("relay-{number}"));
-    thread.spawn(move || runtime.block_on(relay))?;
+        self.sessions.wait().await;
+    }
+
+    fn serve(&self, stream: TcpStream, client: SocketAddr) {
+        let session = session::serve(stream, client, Arc::clone(&self.gate));
+        drop(self.sessions.spawn(session));
+    }
+}
+
+/// Takes a client from this thread's runtime and gives it to another thread.
+async fn deal(
+    stream: TcpStream,
+    client: SocketAddr,
+    to: &mpsc::Sender<Accepted>,
+) -> io::Result<()> {
+    let stream = stream.into_std()?;
+    // It ends with this sender only: there is always somebody to take the client.
+    let _ = to.send((stream, client)).await;
     Ok(())
 }

@@ -96,6 +96,17 @@ impl NodeFailure {
         }
     }
 
+    /// There is no TLS with the server, or its certificate does not show what it must.
+    pub fn tls(elapsed: Duration, why: &io::Error) -> Self {
+        Self {
+            kind: FailureKind::LoginFailed,
+            stage: Stage::Login,
+            elapsed,
+            server_code: None,
+            detail: format!("no TLS with it: {why}"),
+        }
+    }
+
     /// What mysql_async says happened.
     pub fn from_driver(error: &Error, stage: Stage, elapsed: Duration) -> Self {
         let (kind, server_code, detail) = match error {

@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use crate::clients::Clients;
 use crate::deadline::Deadline;
+use crate::transport::tls::ServerTls;
 pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
 pub use kill::Killed;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub topology_refresh_interval: Duration,
     /// Whose rights count.
     pub rights: RightsPolicy,
+    /// TLS with the servers; none is used where there is none here.
+    pub server_tls: Option<ServerTls>,
 }
 
 /// The cluster, shared by all sessions.
@@ -72,6 +75,8 @@ pub struct Cluster {
     settings: Settings,
     topology: topology::Topology,
     nodes: Mutex<HashMap<SocketAddr, Arc<Node>>>,
+    /// The host names by which the seeds are called.
+    host_names: Mutex<HashMap<SocketAddr, String>>,
     queries: queries::KnownQueries,
     own: Arc<OwnSessions>,
     clients: Arc<Clients>,
@@ -84,6 +89,7 @@ impl Cluster {
             settings,
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
+            host_names: Mutex::default(),
             queries: queries::KnownQueries::default(),
             own: Arc::default(),
             clients,
@@ -93,6 +99,17 @@ impl Cluster {
     /// The settings that it was made with.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What the server at `addr` is called, and its certificate may be made out to: by the host name of
+    /// the seed that it stands behind, or by its IP address.
+    pub fn host_of(&self, addr: SocketAddr) -> String {
+        let names = self
+            .host_names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let name = names.get(&addr).cloned();
+        name.unwrap_or_else(|| addr.ip().to_string())
     }
 
     /// The deadline of a statement that begins now.
@@ -106,8 +123,8 @@ impl Cluster {
         let node = nodes.entry(addr).or_insert_with(|| {
             Arc::new(Node::new(
                 addr,
-                &self.settings.user,
-                &self.settings.password,
+                self.host_of(addr),
+                &self.settings,
                 Arc::clone(&self.own),
             ))
         });

@@ -17,10 +17,13 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::Settings;
 use super::budget::Share;
 use super::failure::{NodeFailure, Stage};
 use super::own_sessions::OwnSessions;
 use crate::deadline::Deadline;
+use crate::transport::Tunnel;
+use crate::transport::tls::ServerTls;
 
 /// Connections to one server at most.
 const SLOTS: usize = 2;
@@ -36,6 +39,8 @@ const PACKET_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(super) struct Node {
     addr: SocketAddr,
     opts: Opts,
+    /// TLS, and the name by which the server is called in it.
+    tls: Option<(ServerTls, String)>,
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Conn>>,
     own: Arc<OwnSessions>,
@@ -60,12 +65,17 @@ impl Rows {
 }
 
 impl Node {
-    pub(super) fn new(addr: SocketAddr, user: &str, password: &str, own: Arc<OwnSessions>) -> Self {
+    pub(super) fn new(
+        addr: SocketAddr,
+        host: String,
+        settings: &Settings,
+        own: Arc<OwnSessions>,
+    ) -> Self {
         let opts = OptsBuilder::default()
             .ip_or_hostname(addr.ip().to_string())
             .tcp_port(addr.port())
-            .user(Some(user))
-            .pass(Some(password))
+            .user(Some(&settings.user))
+            .pass(Some(&settings.password))
             .prefer_socket(false)
             .stmt_cache_size(0)
             // Known here, so that logging on asks no questions of its own.
@@ -75,6 +85,7 @@ impl Node {
         Self {
             addr,
             opts: opts.into(),
+            tls: settings.server_tls.clone().map(|tls| (tls, host)),
             slots: Arc::new(Semaphore::new(SLOTS)),
             idle: Mutex::default(),
             own,
@@ -125,7 +136,7 @@ impl Node {
                 tokio::time::sleep(DISCONNECT_TIMEOUT).await;
             };
             let login = tokio::select! {
-                login = until(deadline, Stage::Login, Conn::new(node.opts.clone())) => login,
+                login = node.new_conn(deadline) => login,
                 () = abandoned => return,
             };
             // One that nobody waits for any more is closed by its drop.
@@ -139,6 +150,24 @@ impl Node {
                 detail,
             ))
         })
+    }
+
+    /// Connects and logs on, with TLS where that is wanted.
+    async fn new_conn(&self, deadline: Deadline) -> Result<Conn, NodeFailure> {
+        let Some((tls, host)) = &self.tls else {
+            return until(deadline, Stage::Login, Conn::new(self.opts.clone())).await;
+        };
+        let tunnel = Tunnel::open(self.addr, host.clone(), tls.clone(), deadline);
+        let tunnel = until(deadline, Stage::Login, async { Ok(tunnel.await?) }).await?;
+        let opts = OptsBuilder::from_opts(self.opts.clone()).socket(Some(tunnel.socket));
+        let login = until(deadline, Stage::Login, Conn::new(opts)).await;
+        if login.is_err()
+            && let Ok(Ok(why)) = deadline.limit(tunnel.failure).await
+        {
+            // What mysql_async has seen is only that the tunnel fell in.
+            return Err(NodeFailure::tls(deadline.elapsed(), &why));
+        }
+        login
     }
 
     fn logged_on(self: &Arc<Self>, conn: Conn, slot: OwnedSemaphorePermit) -> Checkout {

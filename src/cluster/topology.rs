@@ -5,7 +5,7 @@
 //! asked is the whole cluster; but a cluster that was once listed does not shrink to one server in silence.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -82,7 +82,7 @@ impl Cluster {
     pub async fn backends(&self) -> Vec<SocketAddr> {
         let mut addrs = Vec::new();
         for seed in &self.settings.seeds {
-            addrs.extend(resolve(seed).await);
+            addrs.extend(self.resolve(seed).await);
         }
         if let Some(snapshot) = self.snapshot() {
             addrs.extend(snapshot.servers.iter().map(|server| server.addr));
@@ -109,7 +109,7 @@ impl Cluster {
             addrs.sort_by_key(|addr| *addr != last.told_by);
         }
         for seed in &self.settings.seeds {
-            let resolved = resolve(seed).await;
+            let resolved = self.resolve(seed).await;
             if resolved.is_empty() {
                 failures.push((seed.clone(), "its name cannot be resolved".to_owned()));
             }
@@ -225,6 +225,27 @@ impl Cluster {
             .collect()
     }
 
+    /// The addresses behind `host:port`; none if the name cannot be resolved in time.
+    async fn resolve(&self, seed: &str) -> Vec<SocketAddr> {
+        if let Ok(addr) = seed.parse() {
+            return vec![addr];
+        }
+        let looked_up = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(seed)).await;
+        let addrs: Vec<SocketAddr> = looked_up
+            .ok()
+            .and_then(Result::ok)
+            .map(Iterator::collect)
+            .unwrap_or_default();
+        if let Some((host, _)) = seed.rsplit_once(':') {
+            let mut names = self
+                .host_names
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            names.extend(addrs.iter().map(|addr| (*addr, host.to_owned())));
+        }
+        addrs
+    }
+
     /// Reads the topology again and again, until this future is dropped.
     pub async fn follow_topology(&self) {
         loop {
@@ -234,16 +255,6 @@ impl Cluster {
             }
         }
     }
-}
-
-/// The addresses behind `host:port`; none if the name cannot be resolved in time.
-async fn resolve(seed: &str) -> Vec<SocketAddr> {
-    let looked_up = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(seed)).await;
-    looked_up
-        .ok()
-        .and_then(Result::ok)
-        .map(Iterator::collect)
-        .unwrap_or_default()
 }
 
 fn cluster_name(rows: &Rows) -> Option<String> {

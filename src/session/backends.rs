@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::packets::PacketStream;
-use super::{Limits, keep_alive};
+use super::{Limits, set_up};
 use crate::cluster::Cluster;
 use crate::deadline::{self, Deadline};
+use crate::transport::{PacketStream, Stream};
 use crate::wire::answer::SqlError;
+use crate::wire::capabilities::Capabilities;
 use crate::wire::greeting::Greeting;
 
 /// How long a server that failed is asked last.
@@ -25,7 +26,7 @@ const AVOIDED_FOR: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Dialled {
     pub(super) addr: SocketAddr,
-    pub(super) packets: PacketStream<TcpStream>,
+    pub(super) packets: PacketStream<Stream>,
     pub(super) greeting: Greeting,
     /// The greeting's bytes.
     pub(super) payload: Vec<u8>,
@@ -61,7 +62,7 @@ impl Backends {
         for addr in self.in_order().await {
             let why = match deadline
                 .at_most(self.limits.connect_timeout)
-                .limit(greeted(addr, self.limits))
+                .limit(self.greeted(addr))
                 .await
             {
                 Ok(Ok(dialled)) => {
@@ -109,26 +110,26 @@ impl Backends {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Instant>> {
         self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-async fn greeted(addr: SocketAddr, limits: Limits) -> Result<Dialled, String> {
-    let stream = TcpStream::connect(addr)
-        .await
-        .map_err(|error| error.to_string())?;
-    stream
-        .set_nodelay(true)
-        .map_err(|error| error.to_string())?;
-    keep_alive(&stream, limits.tcp_keepalive).map_err(|error| error.to_string())?;
-    let mut packets = PacketStream::new(stream);
-    let payload = packets.read().await.map_err(|error| error.to_string())?;
-    if let Ok(refusal) = SqlError::read(&payload) {
-        return Err(refusal.to_string());
+    async fn greeted(&self, addr: SocketAddr) -> Result<Dialled, String> {
+        let failed = |error: std::io::Error| error.to_string();
+        let stream = TcpStream::connect(addr).await.map_err(failed)?;
+        set_up(&stream, self.limits.tcp_keepalive).map_err(failed)?;
+        let mut packets = PacketStream::new(Stream::Plain(stream));
+        let payload = packets.read().await.map_err(failed)?;
+        if let Ok(refusal) = SqlError::read(&payload) {
+            return Err(refusal.to_string());
+        }
+        let greeting = Greeting::read(&payload).map_err(|error| error.to_string())?;
+        let wants_tls = self.cluster.settings().server_tls.is_some();
+        if wants_tls && !greeting.capabilities.has(Capabilities::SSL) {
+            return Err("it offers no TLS, which server_tls demands".to_owned());
+        }
+        Ok(Dialled {
+            addr,
+            packets,
+            greeting,
+            payload,
+        })
     }
-    let greeting = Greeting::read(&payload).map_err(|error| error.to_string())?;
-    Ok(Dialled {
-        addr,
-        packets,
-        greeting,
-        payload,
-    })
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
@@ -41,6 +41,13 @@ impl Held {
         &mut self.bytes
     }
 
+    /// All of them.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let mut held = std::mem::take(self);
+        held.bytes.drain(..held.done);
+        held.bytes
+    }
+
     /// Takes bytes off the front. No memory is kept when none are left.
     pub(super) fn advance(&mut self, bytes: usize) {
         self.done += bytes;
@@ -50,9 +57,12 @@ impl Held {
     }
 }
 
-impl From<Vec<u8>> for Held {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, done: 0 }
+impl From<&[u8]> for Held {
+    fn from(bytes: &[u8]) -> Self {
+        Self {
+            bytes: bytes.to_vec(),
+            done: 0,
+        }
     }
 }
 
@@ -61,11 +71,14 @@ impl From<Vec<u8>> for Held {
 pub(super) struct Unsent {
     bytes: Vec<u8>,
     sent: usize,
+    /// The stream has taken bytes that it may not have sent on: TLS does so.
+    unflushed: bool,
 }
 
 impl Unsent {
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+        self.unflushed = true;
     }
 
     pub(super) fn clear(&mut self) {
@@ -92,7 +105,12 @@ impl Unsent {
             }
         }
         if !self.bytes.is_empty() {
-            self.clear();
+            self.bytes = Vec::new();
+            self.sent = 0;
+        }
+        if self.unflushed {
+            ready!(Pin::new(to).poll_flush(cx))?;
+            self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
@@ -104,6 +122,7 @@ impl Unsent {
         to: &mut (impl AsyncWrite + Unpin),
         mut bytes: &[u8],
     ) -> io::Result<()> {
+        self.unflushed = true;
         while self.bytes.is_empty() && !bytes.is_empty() {
             match Pin::new(&mut *to).poll_write(cx, bytes) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -112,7 +131,14 @@ impl Unsent {
                 Poll::Pending => break,
             }
         }
-        self.push(bytes);
+        if bytes.is_empty() {
+            if let Poll::Ready(flushed) = Pin::new(to).poll_flush(cx) {
+                self.unflushed = false;
+                flushed?;
+            }
+        } else {
+            self.push(bytes);
+        }
         Ok(())
     }
 }

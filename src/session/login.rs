@@ -5,29 +5,31 @@
 //! ```
 //!
 //! Scramble and thread id are the backend's own, so that passwords check and KILL finds the session.
+//! TLS begins between greeting and login, with the client and with the backend on its own; each packet
+//! takes the sequence id that comes next on its connection.
 
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::TcpStream;
-
 use super::Gate;
 use super::backends::{Dialled, NoBackend};
-use super::packets::PacketStream;
 use super::proxy_protocol::NoHeader;
 use crate::cluster::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 use crate::deadline::Deadline;
+use crate::transport::{Authenticated, Broken, PacketStream, Stream, authenticate};
 use crate::wire::Malformed;
-use crate::wire::answer::{SqlError, ok_status};
+use crate::wire::answer::SqlError;
 use crate::wire::attributes::Attributes;
+use crate::wire::authentication::{Authentication, MethodRefused};
 use crate::wire::capabilities::Capabilities;
+use crate::wire::greeting::Greeting;
 use crate::wire::login::{ClientAnswer, Login};
 use crate::wire::login_name::LoginName;
 
 /// A client that is logged in, and its backend.
 #[derive(Debug)]
 pub(super) struct LoggedIn {
-    pub(super) backend: PacketStream<TcpStream>,
+    pub(super) backend: PacketStream<Stream>,
     pub(super) backend_addr: SocketAddr,
     pub(super) thread_id: u32,
     /// What is in force on both connections.
@@ -66,6 +68,14 @@ pub(super) enum LoginError {
     BackendLost(SocketAddr, io::Error),
     #[error("the server {0} has stopped answering in the middle of the login")]
     BackendSilent(SocketAddr),
+    #[error("no TLS with the server {0}: {1}")]
+    BackendTls(SocketAddr, io::Error),
+    #[error("no TLS with the client: {0}")]
+    ClientTls(io::Error),
+    #[error("Connections using insecure transport are prohibited: obwarden's clients must use TLS")]
+    TlsRequired,
+    #[error(transparent)]
+    Method(#[from] MethodRefused),
 }
 
 /// Whose doing it is that a client is not logged in.
@@ -78,10 +88,39 @@ pub(super) enum Fault {
 }
 
 impl LoginError {
+    fn of_client(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::TooLong,
+            _ => Self::ClientLeft(error),
+        }
+    }
+
+    /// How an exchange with the server at `addr` has ended: with status flags, or as an error.
+    ///
+    /// # Errors
+    /// When it has not ended well.
+    pub(super) fn of(
+        authenticated: Result<Authenticated, Broken>,
+        addr: SocketAddr,
+    ) -> Result<Option<u16>, Self> {
+        Err(match authenticated {
+            Ok(Authenticated::Accepted(status)) => return Ok(status),
+            Ok(Authenticated::Refused(refusal)) => Self::RefusedByServer(refusal),
+            Err(Broken::Client(error)) => Self::of_client(error),
+            Err(Broken::ClientSilent) => Self::ClientSilent,
+            Err(Broken::Server(error)) => Self::BackendLost(addr, error),
+            Err(Broken::ServerSilent) => Self::BackendSilent(addr),
+            Err(Broken::Method(refused)) => Self::Method(refused),
+        })
+    }
+
     pub(super) fn fault(&self) -> Fault {
         match self {
             Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_)) => Fault::Leaving,
-            Self::NoBackend(_) | Self::BackendLost(..) | Self::BackendSilent(_) => Fault::Server,
+            Self::NoBackend(_)
+            | Self::BackendLost(..)
+            | Self::BackendSilent(_)
+            | Self::BackendTls(..) => Fault::Server,
             _ => Fault::Client,
         }
     }
@@ -90,9 +129,10 @@ impl LoginError {
     pub(super) fn to_sql(&self) -> Option<SqlError> {
         let reconnect = "; connect again to be sent to another server";
         Some(match self {
-            Self::RefusedByServer(_) | Self::ClientLeft(_) | Self::NoHeader(NoHeader::Left(_)) => {
-                return None;
-            }
+            Self::RefusedByServer(_)
+            | Self::ClientLeft(_)
+            | Self::ClientTls(_)
+            | Self::NoHeader(NoHeader::Left(_)) => return None,
             Self::TooManyConnections => SqlError::new(1040, self.to_string()),
             Self::NoBackend(_) => SqlError::new(
                 ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
@@ -106,17 +146,21 @@ impl LoginError {
             Self::TooLong => SqlError::new(1153, format!("obwarden: {self} (packet_bytes_max)")),
             Self::ShuttingDown => SqlError::new(1053, self.to_string()),
             Self::ClientSilent => SqlError::new(1159, format!("obwarden: {self}")),
-            Self::BackendLost(..) | Self::BackendSilent(_) => SqlError::new(
+            Self::BackendLost(..) | Self::BackendSilent(_) | Self::BackendTls(..) => SqlError::new(
                 ER_QUERY_ON_FOREIGN_DATA_SOURCE,
                 format!("obwarden: {self}{reconnect}"),
             ),
+            Self::TlsRequired => SqlError::new(ER_SECURE_TRANSPORT_REQUIRED, self.to_string()),
+            Self::Method(_) => {
+                SqlError::new(ER_NOT_SUPPORTED_AUTH_MODE, format!("obwarden: {self}"))
+            }
         })
     }
 }
 
 /// Logs a client in.
 pub(super) async fn log_in(
-    client: &mut PacketStream<TcpStream>,
+    client: &mut PacketStream<Stream>,
     gate: &Gate,
     deadline: Deadline,
 ) -> Result<LoggedIn, LoginError> {
@@ -127,67 +171,97 @@ pub(super) async fn log_in(
         payload,
     } = gate.backends.dial(deadline).await?;
     client
-        .write(&greeting.masked(&payload))
+        .write(&greeting.masked(&payload, gate.client_tls.is_some()))
         .await
         .map_err(LoginError::ClientLeft)?;
-    let answer = read_client(client, deadline).await?;
-    let offer = greeting.capabilities.offered_through_proxy();
-    let login = match ClientAnswer::read(&answer, offer, greeting.extended.through_proxy())? {
-        ClientAnswer::Login(login) => login,
-        ClientAnswer::SslRequest => {
-            return Err(LoginError::Refused(SqlError::new(
-                1043,
-                "TLS was not offered by obwarden",
-            )));
+    let login = read_login(client, &greeting, gate, deadline).await?;
+    let (mut login, user) = rewritten(login, gate)?;
+    let server_tls = gate.cluster.settings().server_tls.as_ref();
+    // The client's TLS ends here.
+    login.capabilities = login.capabilities.with_tls(false);
+    let authentication = Authentication::begin(
+        login.plugin.as_deref(),
+        client.stream().has_tls() != server_tls.is_some(),
+    )?;
+    if let Some(tls) = server_tls {
+        let host = gate.cluster.host_of(addr);
+        let begun = packets.ask_for_tls(&greeting, &mut login, &host, tls);
+        match deadline.limit(begun).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                gate.backends
+                    .avoid(addr, &format!("no TLS with it: {error}"));
+                return Err(LoginError::BackendTls(addr, error));
+            }
+            Err(_) => {
+                gate.backends.avoid(addr, SILENT);
+                return Err(LoginError::BackendSilent(addr));
+            }
         }
-    };
-    let (login, user) = rewritten(login, gate)?;
-    let backend_lost = |error| LoginError::BackendLost(addr, error);
+    }
     packets
         .write(&login.payload())
         .await
-        .map_err(backend_lost)?;
-    let status = loop {
-        let Ok(read) = deadline.limit(packets.read()).await else {
-            gate.backends
-                .avoid(addr, "it has stopped answering in the middle of a login");
-            return Err(LoginError::BackendSilent(addr));
-        };
-        let payload = read.map_err(backend_lost)?;
-        client
-            .write(&payload)
-            .await
-            .map_err(LoginError::ClientLeft)?;
-        match payload[..] {
-            [0x00, ..] => break ok_status(&payload).unwrap_or(greeting.status),
-            [0xff, ..] => return Err(LoginError::RefusedByServer(SqlError::read(&payload)?)),
-            // caching_sha2_password: "fast authentication succeeded", the OK follows by itself.
-            [0x01, 0x03] => {}
-            // Another method, or more data: the client answers each.
-            _ => {
-                let answer = read_client(client, deadline).await?;
-                packets.write(&answer).await.map_err(backend_lost)?;
-            }
+        .map_err(|error| LoginError::BackendLost(addr, error))?;
+    let authenticated = authenticate(client, &mut packets, authentication, deadline).await;
+    let status = LoginError::of(authenticated, addr).inspect_err(|error| {
+        if let LoginError::BackendSilent(addr) = error {
+            gate.backends.avoid(*addr, SILENT);
         }
-    };
+    })?;
     Ok(LoggedIn {
         backend: packets,
         backend_addr: addr,
         thread_id: greeting.thread_id,
         capabilities: login.capabilities,
         user,
-        status,
+        status: status.unwrap_or(greeting.status),
     })
 }
 
+/// Reads the client's login, behind TLS if it wants that.
+async fn read_login(
+    client: &mut PacketStream<Stream>,
+    greeting: &Greeting,
+    gate: &Gate,
+    deadline: Deadline,
+) -> Result<Login, LoginError> {
+    let extended = greeting.extended.through_proxy();
+    let offer = |tls: bool| greeting.capabilities.offered_through_proxy(tls);
+    let tls = gate.client_tls.as_ref();
+    let answer = read_client(client, deadline).await?;
+    match (
+        ClientAnswer::read(&answer, offer(tls.is_some()), extended)?,
+        tls,
+    ) {
+        (ClientAnswer::Login(_), Some(tls)) if tls.required => Err(LoginError::TlsRequired),
+        (ClientAnswer::Login(login), _) => Ok(login),
+        (ClientAnswer::SslRequest, None) => Err(LoginError::Refused(SqlError::new(
+            1043,
+            "TLS was not offered by obwarden",
+        ))),
+        (ClientAnswer::SslRequest, Some(tls)) => {
+            let plain = client.nothing_read_ahead().map_err(LoginError::ClientTls)?;
+            match deadline.limit(plain.begin_tls(|tcp| tls.accept(tcp))).await {
+                Ok(begun) => begun.map_err(LoginError::ClientTls)?,
+                Err(_) => return Err(LoginError::ClientSilent),
+            }
+            let answer = read_client(client, deadline).await?;
+            match ClientAnswer::read(&answer, offer(true), extended)? {
+                ClientAnswer::Login(login) => Ok(login),
+                ClientAnswer::SslRequest => Err(Malformed("login: TLS within TLS").into()),
+            }
+        }
+    }
+}
+
 async fn read_client(
-    client: &mut PacketStream<TcpStream>,
+    client: &mut PacketStream<Stream>,
     deadline: Deadline,
 ) -> Result<Vec<u8>, LoginError> {
     match deadline.limit(client.read()).await {
         Ok(Ok(payload)) => Ok(payload),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Err(LoginError::TooLong),
-        Ok(Err(error)) => Err(LoginError::ClientLeft(error)),
+        Ok(Err(error)) => Err(LoginError::of_client(error)),
         Err(_) => Err(LoginError::ClientSilent),
     }
 }
@@ -247,6 +321,14 @@ pub(super) fn admit(
     }
     Ok(name)
 }
+
+const SILENT: &str = "it has stopped answering in the middle of a login";
+
+/// MySQL's code for a client without TLS where TLS is required.
+const ER_SECURE_TRANSPORT_REQUIRED: u16 = 3159;
+
+/// MySQL's code for an authentication method that does not work out.
+const ER_NOT_SUPPORTED_AUTH_MODE: u16 = 1251;
 
 /// OceanBase's `OB_CLUSTER_NO_MATCH`.
 const ER_CLUSTER_NO_MATCH: u16 = 4666;

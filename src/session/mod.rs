@@ -10,22 +10,23 @@
 
 mod backends;
 mod buffers;
+mod change_user;
 mod console_statements;
 mod farewell;
 mod login;
-mod packets;
 mod proxy_protocol;
 mod relay;
 mod router;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Caller;
@@ -34,18 +35,16 @@ use crate::cluster::Cluster;
 use crate::console::{self, Console};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::{Level, Message};
+use crate::transport::tls::ClientTls;
+use crate::transport::{PacketStream, Stream};
 use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
-use crate::wire::attributes::Attributes;
 use crate::wire::capabilities::Capabilities;
-use crate::wire::command::Command;
-use crate::wire::login::ChangeUser;
 use crate::wire::packet::put_packet;
-use crate::wire::reply::{Outcome, ReplyTracker};
+use crate::wire::reply::ReplyTracker;
 use backends::Backends;
 use console_statements::STATEMENTS_MAX;
 use farewell::Farewells;
 use login::{Fault, LoginError};
-use packets::PacketStream;
 pub use proxy_protocol::LoadBalancers;
 use relay::{Ended, Event, Relay};
 use router::{Answered, Request};
@@ -72,6 +71,7 @@ pub struct Gate {
     clients: Arc<Clients>,
     console: Console,
     backends: Backends,
+    client_tls: Option<ClientTls>,
     limits: Limits,
     load_balancers: LoadBalancers,
     places: Arc<Semaphore>,
@@ -89,6 +89,7 @@ impl Gate {
         shutdown: CancellationToken,
     ) -> Self {
         Self {
+            client_tls: None,
             backends: Backends::new(Arc::clone(&cluster), limits),
             cluster,
             clients,
@@ -103,6 +104,15 @@ impl Gate {
         }
     }
 
+    /// The same gate with TLS toward clients.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self {
+            client_tls: Some(tls),
+            ..self
+        }
+    }
+
     /// The same gate behind `load_balancers`, which say by PROXY header whom they connect for.
     #[must_use]
     pub fn behind(self, load_balancers: LoadBalancers) -> Self {
@@ -110,6 +120,14 @@ impl Gate {
             load_balancers,
             ..self
         }
+    }
+
+    /// Prepares a socket that clients will be accepted from: they inherit what is set here.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn set_up_listener(&self, listener: &impl AsFd) -> io::Result<()> {
+        set_up(listener, self.limits.tcp_keepalive)
     }
 
     /// The cluster's name, where it is known.
@@ -120,60 +138,65 @@ impl Gate {
 }
 
 /// Serves one client from its connecting to its end.
-pub async fn serve(mut stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
-    let _ = keep_alive(&stream, gate.limits.tcp_keepalive);
+pub async fn serve(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     let Ok(place) = gate.places.try_acquire() else {
-        let packets = PacketStream::new(stream);
-        return refuse(packets, peer, &LoginError::TooManyConnections, &gate).await;
+        let packets = PacketStream::new(Stream::Plain(stream));
+        let refusal = refuse(packets, peer, &LoginError::TooManyConnections, &gate);
+        return Box::pin(refusal).await;
     };
+    // What is rare or soon over is boxed: an idle session keeps no room for it.
+    let Some((mut session, _place)) = Box::pin(enter(stream, peer, place, &gate)).await else {
+        return;
+    };
+    let ended = session.run(&gate).await;
+    session.log_end(&ended);
+    Box::pin(session.say_farewell(&gate)).await;
+}
+
+/// Logs a client in, or tells it why not: it has lost its place then.
+async fn enter<'g>(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    place: SemaphorePermit<'g>,
+    gate: &'g Gate,
+) -> Option<(Session, SemaphorePermit<'g>)> {
     let deadline = Deadline::after(gate.limits.handshake_timeout);
     let client = tokio::select! {
         client = gate.load_balancers.client(&mut stream, peer, deadline) => client,
-        () = gate.shutdown.cancelled() => return,
+        () = gate.shutdown.cancelled() => return None,
     };
-    let mut packets = PacketStream::new(stream).limited(gate.limits.packet_bytes_max);
-    let client = match client {
-        Ok(client) => client,
-        Err(why) => {
-            drop(place);
-            return refuse(packets, peer, &why.into(), &gate).await;
+    let mut packets =
+        PacketStream::new(Stream::Plain(stream)).limited(gate.limits.packet_bytes_max);
+    if gate.client_tls.is_some() {
+        packets = packets.reading_one_at_a_time();
+    }
+    let (client, login) = match client {
+        Ok(client) => {
+            let login = tokio::select! {
+                login = login::log_in(&mut packets, gate, deadline) => login,
+                () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
+            };
+            (client, login)
         }
+        Err(why) => (peer, Err(why.into())),
     };
-    let login = Box::pin(login::log_in(&mut packets, &gate, deadline));
-    let login = tokio::select! {
-        login = login => login,
-        () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
-    };
-    let logged_in = match login {
-        Ok(logged_in) => logged_in,
+    match login {
+        Ok(logged_in) => {
+            let (backend, thread_id) = (logged_in.backend_addr, logged_in.thread_id);
+            tracing::debug!(%client, %backend, thread_id, user = logged_in.user, "logged in");
+            Some((Session::new(packets, client, logged_in, gate), place))
+        }
         Err(error) => {
             drop(place);
-            return refuse(packets, client, &error, &gate).await;
-        }
-    };
-    let key = (logged_in.backend_addr, logged_in.thread_id);
-    tracing::debug!(%client, backend = %key.0, thread_id = key.1, user = logged_in.user, "logged in");
-    let session = Session::new(packets, client, logged_in, &gate);
-    match session.run(&gate).await {
-        Ended::Over => tracing::debug!(%client, backend = %key.0, "the session is over"),
-        Ended::ServerClosed { owing: false } => {
-            tracing::info!(%client, backend = %key.0, thread_id = key.1, "the server has closed an idle session")
-        }
-        Ended::ServerClosed { owing: true } => {
-            tracing::warn!(%client, backend = %key.0, thread_id = key.1, "the server is lost: it closed the connection and owes a reply")
-        }
-        Ended::ServerLost(error) => {
-            tracing::warn!(%client, backend = %key.0, thread_id = key.1, %error, "the server is lost")
-        }
-        Ended::ClientLost(error) => {
-            tracing::debug!(%client, backend = %key.0, %error, "the client has left")
+            refuse(packets, client, &error, gate).await;
+            None
         }
     }
 }
 
 /// Tells a client why it is not let in.
 async fn refuse(
-    mut packets: PacketStream<TcpStream>,
+    mut packets: PacketStream<Stream>,
     client: SocketAddr,
     error: &LoginError,
     gate: &Gate,
@@ -198,19 +221,17 @@ async fn refuse(
 
 /// A client that is logged in.
 struct Session {
-    relay: Relay<TcpStream, TcpStream>,
+    relay: Relay<Stream, Stream>,
     registration: Registration,
     caller: Caller,
     capabilities: Capabilities,
     /// What the last virtual statement left behind, for `SHOW WARNINGS`.
     messages: Arc<Vec<Message>>,
-    /// The user that a change is on its way to.
-    changing_to: Option<String>,
 }
 
 impl Session {
     fn new(
-        packets: PacketStream<TcpStream>,
+        packets: PacketStream<Stream>,
         client: SocketAddr,
         logged_in: login::LoggedIn,
         gate: &Gate,
@@ -232,34 +253,22 @@ impl Session {
             },
             capabilities: logged_in.capabilities,
             messages: Arc::default(),
-            changing_to: None,
         }
     }
 
-    /// A session's life from its login on.
-    async fn run(mut self, gate: &Gate) -> Ended {
-        let ended = self.commands(gate).await;
-        let Self {
-            relay,
-            registration,
-            ..
-        } = self;
-        drop(registration);
-        gate.farewells.close(relay.into_client()).await;
-        ended
-    }
-
     /// The command loop: what happens until it is over.
-    async fn commands(&mut self, gate: &Gate) -> Ended {
+    async fn run(&mut self, gate: &Gate) -> Ended {
         loop {
             let event = tokio::select! {
                 event = self.relay.next() => event,
-                () = gate.shutdown.cancelled() => return self.shut_down().await,
+                () = gate.shutdown.cancelled() => return Box::pin(self.shut_down()).await,
             };
             let answered = match event {
                 Event::Request(request) => Box::pin(self.answer(request, gate)).await,
                 Event::Replied(outcome) => {
-                    self.replied(outcome);
+                    if outcome.succeeded {
+                        self.begin_anew();
+                    }
                     Ok(())
                 }
                 Event::Kill(thread_id) => {
@@ -269,15 +278,15 @@ impl Session {
                 }
                 Event::Ended(ended) => return ended,
             };
-            if let Err(error) = answered {
-                return Ended::ClientLost(error);
+            if let Err(ended) = answered {
+                return ended;
             }
         }
     }
 
     /// Answers a command that does not go to the backend.
-    async fn answer(&mut self, request: Request, gate: &Gate) -> io::Result<()> {
-        match request {
+    async fn answer(&mut self, request: Request, gate: &Gate) -> Result<(), Ended> {
+        let said = match request {
             Request::Query(text) => match String::from_utf8(text) {
                 Ok(text) => self.ask_console(console::Command::Query(text), gate).await,
                 Err(_) => self.say_error(not_utf8()).await,
@@ -335,14 +344,15 @@ impl Session {
                     "obwarden: a virtual statement of more than {} bytes (packet_bytes_max)",
                     gate.limits.packet_bytes_max
                 );
-                self.say_error(SqlError::new(1153, text)).await?;
-                Err(io::Error::new(
+                let said = self.say_error(SqlError::new(1153, text)).await;
+                said.and(Err(io::Error::new(
                     io::ErrorKind::InvalidData,
                     "a virtual statement that is too long",
-                ))
+                )))
             }
-            Request::ChangeUser(payload) => self.change_user(&payload, gate).await,
-        }
+            Request::ChangeUser(payload) => return self.change_user(&payload, gate).await,
+        };
+        said.map_err(Ended::ClientLost)
     }
 
     /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
@@ -396,41 +406,8 @@ impl Session {
         self.relay.router.last_answer = Answered::Console;
     }
 
-    /// Sends a change of user on, with the name and attributes that a server takes.
-    async fn change_user(&mut self, payload: &[u8], gate: &Gate) -> io::Result<()> {
-        let change = ChangeUser::read(payload, self.capabilities)
-            .map_err(|error| SqlError::new(1043, format!("Bad handshake: {error}")));
-        let admitted = change.and_then(|change| {
-            let name = login::admit(&change.user, change.attributes.as_ref(), gate)?;
-            Ok((change, name))
-        });
-        let (mut change, name) = match admitted {
-            Ok(admitted) => admitted,
-            Err(error) => {
-                self.say_error(error).await?;
-                return Err(io::ErrorKind::PermissionDenied.into());
-            }
-        };
-        change.user = name.for_server().into_bytes();
-        change.attributes = change.attributes.as_ref().map(Attributes::through_proxy);
-        self.changing_to = Some(name.user);
-        self.relay.router.hold_until_idle();
-        self.relay
-            .send_command(Command::CHANGE_USER, &change.payload(self.capabilities));
-        Ok(())
-    }
-
     /// The session begins anew: as another user, or reset.
-    fn replied(&mut self, outcome: Outcome) {
-        // Servers may keep a session whose change of user has failed: it is forgotten then, or the next
-        // success of another command would be taken for this one's.
-        let changed_to = self.changing_to.take();
-        if !outcome.succeeded {
-            return;
-        }
-        if let Some(user) = changed_to {
-            self.caller.user = user;
-        }
+    fn begin_anew(&mut self) {
         self.relay.router.statements.clear();
         self.relay.router.last_answer = Answered::Backend;
         self.messages = Arc::default();
@@ -453,6 +430,39 @@ impl Session {
         self.relay.send_to_client(&packet).await
     }
 
+    /// Who has ended the session.
+    fn log_end(&self, ended: &Ended) {
+        let client = self.caller.client;
+        let (backend, thread_id) = self.registration.key();
+        match ended {
+            Ended::Over => tracing::debug!(%client, %backend, "the session is over"),
+            Ended::ServerClosed { owing: false } => {
+                tracing::info!(%client, %backend, thread_id, "the server has closed an idle session");
+            }
+            Ended::ServerClosed { owing: true } => {
+                tracing::warn!(%client, %backend, thread_id, "the server is lost: it closed the connection and owes a reply");
+            }
+            Ended::ServerLost(error) => {
+                tracing::warn!(%client, %backend, thread_id, %error, "the server is lost");
+            }
+            Ended::ClientLost(error) => {
+                tracing::debug!(%client, %backend, %error, "the client has left");
+            }
+        }
+    }
+
+    /// Closes the client's connection when all that was said to it has been read. The backend's is closed
+    /// before.
+    async fn say_farewell(self, gate: &Gate) {
+        let Self {
+            relay,
+            registration,
+            ..
+        } = self;
+        drop(registration);
+        gate.farewells.close(relay.into_client()).await;
+    }
+
     /// Tells a client that waits for nothing why its session ends.
     async fn shut_down(&mut self) -> Ended {
         if self.relay.tracker.idle() {
@@ -465,10 +475,15 @@ impl Session {
     }
 }
 
-/// Has a silent connection probed, so that one whose other side has vanished ends.
-fn keep_alive(stream: &TcpStream, after: Duration) -> io::Result<()> {
-    let keepalive = TcpKeepalive::new().with_time(after).with_interval(after);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// Sends small packets at once, and has a silent connection probed, so that one whose other side has
+/// vanished ends. What a listener has been told, the sockets that it accepts need not be told.
+fn set_up(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(keepalive)
+        .with_interval(keepalive);
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn not_utf8() -> SqlError {
@@ -477,3 +492,6 @@ fn not_utf8() -> SqlError {
         "Invalid utf8mb4 character string: a statement of obwarden's must be UTF-8",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@
 //! more is read in that direction until it is empty: memory is bounded, and close to none when idle.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,8 +19,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::buffers::{Held, Unsent};
 use super::router::{Request, Router, Step};
+use crate::transport::{PacketStream, Stream};
 use crate::wire::command::Command;
-use crate::wire::packet::put_packet;
 use crate::wire::reply::{Outcome, ReplyTracker};
 
 /// Bytes that one read takes at most.
@@ -81,6 +82,13 @@ enum Flow {
     Event(Event),
 }
 
+impl Relay<Stream, Stream> {
+    /// Whether one of the two connections has TLS and the other has none.
+    pub(super) fn has_tls_on_one_side(&self) -> bool {
+        self.client.has_tls() != self.backend.has_tls()
+    }
+}
+
 impl<C, B> Relay<C, B>
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -99,7 +107,7 @@ where
             backend,
             router: Router::new(),
             tracker,
-            held: Held::from(from_client),
+            held: Held::from(&from_client[..]),
             to_backend: Unsent::default(),
             to_client: Unsent::default(),
             client_ended: false,
@@ -118,7 +126,7 @@ where
 
     /// The next event. Cancel-safe: all state is in the relay.
     pub(super) async fn next(&mut self) -> Event {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -163,10 +171,7 @@ where
         };
         let mut notable = None;
         self.tracker.feed(bytes, |outcome| {
-            if matches!(
-                outcome.command,
-                Command::CHANGE_USER | Command::RESET_CONNECTION
-            ) {
+            if outcome.command == Command::RESET_CONNECTION {
                 notable = Some(outcome);
             }
         });
@@ -282,21 +287,38 @@ where
         }
     }
 
-    /// Sends `payload` to the backend as the client's next packet with sequence id 0.
-    pub(super) fn send_command(&mut self, command: Command, payload: &[u8]) {
-        let mut packet = Vec::new();
-        put_packet(&mut packet, 0, payload);
-        self.tracker.expect(command);
-        self.to_backend.push(&packet);
-    }
-
     /// Sends bytes to the client in the proxy's own name, behind all that is on its way to it.
     ///
     /// # Errors
     /// When the client is gone.
     pub(super) async fn send_to_client(&mut self, bytes: &[u8]) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.to_client.poll_send(cx, &mut self.client)).await?;
-        self.client.write_all(bytes).await
+        poll_fn(|cx| self.to_client.poll_send(cx, &mut self.client)).await?;
+        self.client.write_all(bytes).await?;
+        self.client.flush().await
+    }
+
+    /// Lends both connections, when no reply is awaited, for an exchange packet by packet that the client
+    /// has begun with a packet of its own. What is read beyond its end is the relay's again.
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub(super) async fn exchange<T>(
+        &mut self,
+        exchange: impl AsyncFnOnce(&mut PacketStream<&mut C>, &mut PacketStream<&mut B>) -> T,
+    ) -> io::Result<T> {
+        self.send_to_client(&[]).await?;
+        // That it fails shows when the backend is read.
+        let _ = poll_fn(|cx| self.to_backend.poll_send(cx, &mut self.backend)).await;
+        let held = self.held.take();
+        let mut client = PacketStream::behind(&mut self.client, held, 1);
+        let mut backend = PacketStream::new(&mut self.backend);
+        let outcome = exchange(&mut client, &mut backend).await;
+        let (_, from_client) = client.into_parts();
+        let (_, from_backend) = backend.into_parts();
+        self.held = Held::from(&from_client[..]);
+        self.tracker.feed(&from_backend, |_| {});
+        self.to_client.push(&from_backend);
+        Ok(outcome)
     }
 
     /// Ends when the client has left. What it sends meanwhile is held. Cancel-safe.

@@ -43,7 +43,7 @@ pub(super) enum Request {
     Mixed,
     /// A packet for the console that is longer than `packet_bytes_max`.
     TooLong,
-    /// Log in as another user: the payload is to be rewritten and sent on.
+    /// Log in as another user.
     ChangeUser(Vec<u8>),
 }
 
@@ -77,8 +77,6 @@ enum Way {
 #[derive(Debug)]
 pub(super) struct Router {
     at: At,
-    /// Nothing passes until the replies so far are complete: the user is being changed.
-    barrier: bool,
     /// The client has said that it leaves.
     pub(super) has_quit: bool,
     /// The longest packet that the session takes, in bytes.
@@ -91,7 +89,6 @@ impl Router {
     pub(super) fn new() -> Self {
         Self {
             at: At::Boundary,
-            barrier: false,
             has_quit: false,
             packet_bytes_max: UNDECIDED_BYTES_MAX,
             statements: ConsoleStatements::default(),
@@ -114,30 +111,17 @@ impl Router {
             } => self.rest_of_part(input, left, continues, to),
             At::Boundary => match tracker.turn() {
                 Turn::Server => self.command(input, tracker),
-                Turn::ClientSendsFile => {
-                    self.owed(input, tracker, |header| header.payload_bytes == 0)
-                }
-                Turn::ClientSendsAuth => self.owed(input, tracker, |_| true),
+                Turn::ClientSendsFile => self.file_part(input, tracker),
             },
         }
     }
 
-    /// Notes that a change of user is on its way: what comes behind it waits for its outcome.
-    pub(super) fn hold_until_idle(&mut self) {
-        self.barrier = true;
-    }
-
-    /// A packet that the server has asked for; `is_last` says whether it has then got all.
-    fn owed(
-        &mut self,
-        input: &[u8],
-        tracker: &mut ReplyTracker,
-        is_last: impl Fn(Header) -> bool,
-    ) -> Step {
+    /// A packet of the file that the server has asked for. An empty one ends it.
+    fn file_part(&mut self, input: &[u8], tracker: &mut ReplyTracker) -> Step {
         let Some(header) = Header::read(input) else {
             return Step::More;
         };
-        if is_last(header) {
+        if header.payload_bytes == 0 {
             tracker.client_has_sent();
         }
         self.begin_part(input, header, Way::Backend, None)
@@ -181,10 +165,6 @@ impl Router {
 
     /// A packet that begins a command.
     fn command(&mut self, input: &[u8], tracker: &mut ReplyTracker) -> Step {
-        if self.barrier && !tracker.idle() {
-            return Step::Wait;
-        }
-        self.barrier = false;
         let Some(header) = Header::read(input) else {
             return Step::More;
         };

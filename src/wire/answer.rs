@@ -34,7 +34,7 @@ impl SqlError {
     /// An error with the SQLSTATE that MySQL gives its code.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
         let state = match code {
-            1040 => *b"08004",
+            1040 | 1251 => *b"08004",
             1045 => *b"28000",
             1043 | 1053 | 1153 | 1159 => *b"08S01",
             1064 => *b"42000",

@@ -47,9 +47,20 @@ impl Capabilities {
         self.0 & flags.0 == flags.0
     }
 
-    /// What the proxy offers to a client when the server offers `self`.
-    pub fn offered_through_proxy(self) -> Self {
-        Self(self.0 & !Self::MASKED.0)
+    /// What the proxy offers to a client when the server offers `self`; TLS where the proxy itself takes
+    /// it, whatever the server does.
+    pub fn offered_through_proxy(self, tls: bool) -> Self {
+        Self(self.0 & !Self::MASKED.0).with_tls(tls)
+    }
+
+    /// The same flags, with `CLIENT_SSL` as TLS is spoken on this connection or not.
+    #[must_use]
+    pub fn with_tls(self, tls: bool) -> Self {
+        if tls {
+            Self(self.0 | Self::SSL.0)
+        } else {
+            Self(self.0 & !Self::SSL.0)
+        }
     }
 
     /// What is in force when the client answers `self` to an offer.
@@ -81,9 +92,15 @@ mod tests {
 
     #[test]
     fn compression_tls_and_bits_with_two_meanings_are_not_offered() {
-        let offered = Capabilities(u32::MAX).offered_through_proxy();
+        let offered = Capabilities(u32::MAX).offered_through_proxy(false);
         assert_eq!(offered.0, !(0x20 | 0x800 | 0x3e00_0000));
         assert!(offered.has(Capabilities::DEPRECATE_EOF));
+    }
+
+    #[test]
+    fn tls_is_offered_where_the_proxy_takes_it_whatever_the_server_does() {
+        let offered = Capabilities(0).offered_through_proxy(true);
+        assert_eq!(offered, Capabilities::SSL);
     }
 
     #[test]

@@ -25,7 +25,8 @@ impl Command {
     pub const DEBUG: Self = Self(0x0d);
     /// `COM_PING`
     pub const PING: Self = Self(0x0e);
-    /// `COM_CHANGE_USER`: logs in anew on the same connection.
+    /// `COM_CHANGE_USER`: logs in anew on the same connection, in an exchange of its own
+    /// ([`super::authentication`]).
     pub const CHANGE_USER: Self = Self(0x11);
     /// `COM_BINLOG_DUMP`: the binary log, event by event.
     pub const BINLOG_DUMP: Self = Self(0x12);
@@ -63,7 +64,6 @@ impl Command {
                 ReplyShape::Rows
             }
             Self::FIELD_LIST => ReplyShape::Definitions,
-            Self::CHANGE_USER => ReplyShape::Login,
             _ => ReplyShape::OnePacket,
         }
     }
@@ -114,8 +114,6 @@ pub enum ReplyShape {
     Rows,
     /// Column definitions until EOF or ERR.
     Definitions,
-    /// An authentication exchange until OK or ERR.
-    Login,
 }
 
 #[cfg(test)]

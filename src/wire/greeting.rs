@@ -59,11 +59,12 @@ impl Greeting {
         })
     }
 
-    /// The same greeting's `payload`, with only those capabilities in it that pass the proxy.
+    /// The same greeting's `payload`, with only those capabilities in it that pass the proxy, and `tls`
+    /// if the proxy takes that.
     ///
     /// `payload` must be the one that this greeting was read from.
-    pub fn masked(&self, payload: &[u8]) -> Vec<u8> {
-        let offered = self.capabilities.offered_through_proxy().0.to_le_bytes();
+    pub fn masked(&self, payload: &[u8], tls: bool) -> Vec<u8> {
+        let offered = self.capabilities.offered_through_proxy(tls).0.to_le_bytes();
         let mut masked = payload.to_vec();
         masked[self.capabilities_low_at..][..2].copy_from_slice(&offered[..2]);
         masked[self.capabilities_high_at..][..2].copy_from_slice(&offered[2..]);
@@ -103,7 +104,7 @@ mod tests {
     fn a_masked_greeting_differs_in_its_capabilities_only() {
         let packet = bytes(SEEKDB);
         let payload = &packet[HEADER_BYTES..];
-        let masked = Greeting::read(payload).unwrap().masked(payload);
+        let masked = Greeting::read(payload).unwrap().masked(payload, false);
         let read = Greeting::read(&masked).unwrap();
         assert_eq!(read.capabilities, Capabilities(0x009f_f7df));
         let changed: Vec<usize> = (0..payload.len())
@@ -119,7 +120,7 @@ mod tests {
         let greeting = Greeting::read(payload).unwrap();
         payload[greeting.capabilities_low_at] &= !1;
         payload[greeting.capabilities_high_at + 9] = 0x1d;
-        let masked = Greeting::read(payload).unwrap().masked(payload);
+        let masked = Greeting::read(payload).unwrap().masked(payload, false);
         assert_eq!(
             Greeting::read(&masked).unwrap().extended,
             ExtendedCapabilities::STMT_BULK

@@ -128,6 +128,13 @@ impl Login {
         }
         out
     }
+
+    /// The request for TLS that goes before this login, with which it begins.
+    pub fn ssl_request(&self) -> Vec<u8> {
+        let mut payload = self.payload();
+        payload.truncate(SSL_REQUEST_BYTES);
+        payload
+    }
 }
 
 /// A COM_CHANGE_USER.
@@ -138,7 +145,8 @@ pub struct ChangeUser {
     auth_response: Vec<u8>,
     database: Vec<u8>,
     character_set: Option<u16>,
-    plugin: Option<Vec<u8>>,
+    /// The authentication method that the answer is for.
+    pub plugin: Option<Vec<u8>>,
     /// The connection attributes.
     pub attributes: Option<Attributes>,
 }

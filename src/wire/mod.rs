@@ -1,11 +1,13 @@
 //! MySQL's client/server protocol as far as the proxy must understand it, without any I/O of its own.
 //!
 //! Everything here takes bytes and gives values: headers are walked ([`packet`]), replies followed to
-//! their end ([`reply`]), logins read and rewritten ([`greeting`], [`login`], [`attributes`]), and the
+//! their end ([`reply`]), logins read and rewritten ([`greeting`], [`login`], [`attributes`]) and followed
+//! ([`authentication`]), and the
 //! few packets that the proxy speaks in its own name built ([`answer`]).
 
 pub mod answer;
 pub mod attributes;
+pub mod authentication;
 pub mod capabilities;
 pub mod command;
 pub mod cursor;

@@ -63,6 +63,16 @@ pub struct Passed<'a> {
     pub payload_bytes: usize,
 }
 
+/// What a [`PacketWalker`] is to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Report {
+    /// Each packet, whatever it is.
+    #[default]
+    EveryPacket,
+    /// Rows may be passed over: packets of one part that begin with a byte below 0xfe.
+    AllButRows,
+}
+
 /// Walks a stream of packets from header to header, however it is cut, and keeps no payload but the
 /// beginning of a packet that is not all there yet.
 #[derive(Debug, Default)]
@@ -76,6 +86,7 @@ pub struct PacketWalker {
     /// The part in hand is followed by another of the same packet.
     continues: bool,
     payload_bytes: usize,
+    report: Report,
 }
 
 impl PacketWalker {
@@ -84,21 +95,25 @@ impl PacketWalker {
         self.header_seen == 0 && self.part_left == 0 && !self.continues
     }
 
-    /// Takes the next `bytes` of the stream and reports each packet that ends in them.
-    pub fn walk(&mut self, mut bytes: &[u8], mut on_packet: impl FnMut(Passed<'_>)) {
+    /// Takes the next `bytes` of the stream and reports each packet that ends in them. `on_packet` says what
+    /// is to be reported from then on.
+    pub fn walk(&mut self, mut bytes: &[u8], mut on_packet: impl FnMut(Passed<'_>) -> Report) {
         while !bytes.is_empty() {
             if self.part_left > 0 {
                 bytes = self.pass_payload(bytes);
             } else {
+                if self.report == Report::AllButRows && self.at_boundary() {
+                    bytes = after_rows(bytes);
+                }
                 if let Some((passed, after)) = self.pass_whole(bytes) {
-                    on_packet(passed);
+                    self.report = on_packet(passed);
                     bytes = after;
                     continue;
                 }
                 bytes = self.pass_header(bytes);
             }
             if self.packet_ended() {
-                on_packet(Passed {
+                self.report = on_packet(Passed {
                     head: &self.head[..usize::from(self.head_seen)],
                     payload_bytes: self.payload_bytes,
                 });
@@ -161,6 +176,24 @@ impl PacketWalker {
     }
 }
 
+/// What comes behind the rows that are all there. The most of what a server sends goes by here.
+fn after_rows(mut bytes: &[u8]) -> &[u8] {
+    while let Some(&[a, b, c, _, first]) = bytes.first_chunk() {
+        let payload_bytes = u32::from_le_bytes([a, b, c, 0]) as usize;
+        if first >= NO_ROW || payload_bytes == 0 || payload_bytes == PART_BYTES_MAX {
+            break;
+        }
+        match bytes.get(HEADER_BYTES + payload_bytes..) {
+            Some(after) => bytes = after,
+            None => break,
+        }
+    }
+    bytes
+}
+
+/// A packet that begins with this or more is the end of a result, or a row with a value of 16 MiB.
+const NO_ROW: u8 = 0xfe;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +203,8 @@ mod tests {
         let mut seen = Vec::new();
         for chunk in chunks {
             walker.walk(&chunk, |packet| {
-                seen.push((packet.head.to_vec(), packet.payload_bytes))
+                seen.push((packet.head.to_vec(), packet.payload_bytes));
+                Report::EveryPacket
             });
         }
         assert!(walker.at_boundary());
@@ -195,6 +229,34 @@ mod tests {
                 passed([stream[..cut].to_vec(), stream[cut..].to_vec()]),
                 whole
             );
+        }
+    }
+
+    #[test]
+    fn rows_are_passed_over_however_the_stream_is_cut_and_nothing_else_is() {
+        let mut stream = Vec::new();
+        let payloads = [
+            &b"head"[..],
+            &[0; 7],
+            b"\xfb",
+            b"",
+            b"row",
+            b"\xfe\x00",
+            b"row",
+        ];
+        for payload in payloads {
+            put_packet(&mut stream, 0, payload);
+        }
+        for cut in 0..=stream.len() {
+            let (mut walker, mut ends) = (PacketWalker::default(), 0);
+            for chunk in [&stream[..cut], &stream[cut..]] {
+                walker.walk(chunk, |packet| {
+                    ends += usize::from(matches!(packet.head, [] | [NO_ROW, ..]));
+                    Report::AllButRows
+                });
+            }
+            assert!(walker.at_boundary());
+            assert_eq!(ends, 2, "cut at {cut}");
         }
     }
 

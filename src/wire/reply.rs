@@ -4,7 +4,7 @@
 //!   command sent ──► expect() ─┐
 //!                              ▼             ┌─► Outcome (which command, how it ended)
 //!   server's bytes ─► feed() ─► one reply ───┤
-//!                              ▲             └─► Turn (the client owes file data or a login answer)
+//!                              ▲             └─► Turn (the client owes file data)
 //!                              └── the next expected reply
 //! ```
 //!
@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use super::answer::{eof_status, ok_status};
 use super::command::{Command, ReplyShape};
-use super::packet::{PART_BYTES_MAX, PacketWalker, Passed};
+use super::packet::{PART_BYTES_MAX, PacketWalker, Passed, Report};
 
 /// `SERVER_MORE_RESULTS_EXISTS`: another result of the same command follows.
 const MORE_RESULTS: u16 = 0x0008;
@@ -25,11 +25,9 @@ const CURSOR_EXISTS: u16 = 0x0040;
 
 /// First byte of an OK packet.
 const OK: u8 = 0x00;
-/// First byte of a request for more login data.
-const MORE_AUTH_DATA: u8 = 0x01;
 /// First byte of a LOCAL INFILE request.
 const LOCAL_INFILE: u8 = 0xfb;
-/// First byte of an EOF packet, of an OK packet in its place, and of a request to switch the method.
+/// First byte of an EOF packet, and of an OK packet in its place.
 const EOF: u8 = 0xfe;
 /// First byte of an ERR packet.
 const ERR: u8 = 0xff;
@@ -54,8 +52,6 @@ pub enum Turn {
     Server,
     /// The client's: it sends the contents of a file, ended by an empty packet.
     ClientSendsFile,
-    /// The client's: its next packet continues an authentication.
-    ClientSendsAuth,
 }
 
 /// What a packet is in its reply.
@@ -71,7 +67,7 @@ pub enum Role {
     Row,
     /// OK, EOF or ERR: the end of a result, or the only packet of a reply.
     End,
-    /// Anything between server and client that is no result: file requests, authentication.
+    /// A request for a file: no result.
     Exchange,
     /// Nobody asked for it: a server's last word before it closes.
     Unasked,
@@ -142,7 +138,7 @@ impl ReplyTracker {
         self.replies.turn
     }
 
-    /// Notes that the client has sent what it owed: the whole file or its part of the authentication.
+    /// Notes that the client has sent what it owed: the whole file.
     pub fn client_has_sent(&mut self) {
         self.replies.turn = Turn::Server;
     }
@@ -159,6 +155,10 @@ impl ReplyTracker {
         self.walker.walk(bytes, |packet| {
             if let (_, Some(outcome)) = replies.packet(packet) {
                 on_outcome(outcome);
+            }
+            match replies.position {
+                Position::UntilEof => Report::AllButRows,
+                _ => Report::EveryPacket,
             }
         });
     }
@@ -181,7 +181,6 @@ impl Replies {
         match (self.position, command.reply()) {
             (_, ReplyShape::None) => (Role::Unasked, None),
             (_, ReplyShape::OnePacket) => self.one_packet(command, packet),
-            (_, ReplyShape::Login) => self.login(command, packet),
             (_, _) if first == Some(ERR) => self.end(command, false),
             (Position::Start, ReplyShape::Prepared) => self.prepared(command, packet),
             (Position::Start, ReplyShape::Rows) | (Position::UntilEof, _) => {
@@ -212,22 +211,6 @@ impl Replies {
             }
         }
         self.end(command, first != Some(ERR))
-    }
-
-    fn login(&mut self, command: Command, packet: Passed<'_>) -> (Role, Option<Outcome>) {
-        match packet.head {
-            [OK, ..] => {
-                self.status = ok_status(packet.head).unwrap_or(self.status);
-                self.end(command, true)
-            }
-            [ERR, ..] | [] => self.end(command, false),
-            // caching_sha2_password's "fast authentication succeeded": the OK packet is next.
-            [MORE_AUTH_DATA, 3] => (Role::Exchange, None),
-            _ => {
-                self.turn = Turn::ClientSendsAuth;
-                (Role::Exchange, None)
-            }
-        }
     }
 
     /// The first packet of a result.

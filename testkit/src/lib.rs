@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+pub mod certificates;
 pub mod cluster;
 pub mod mariadb;
 pub mod paths;

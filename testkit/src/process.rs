@@ -211,7 +211,7 @@ impl Process {
 
     /// Asks `probe` until it gives a value. Fails, with the last of the log, when the process ends
     /// first or `deadline` has passed.
-    pub(crate) async fn ready<T, F: Future<Output = Result<T>>>(
+    pub async fn ready<T, F: Future<Output = Result<T>>>(
         &self,
         deadline: Duration,
         mut probe: impl FnMut() -> F,

@@ -39,6 +39,8 @@ async fn a_wrong_flag_gets_one_line() {
         (&["--node-timeout", "3"], &["--node-timeout", "unit"]),
         (&["--rights", "all"], &["--rights", "account", "server"]),
         (&["stray"], &["stray"]),
+        (&["--tls", "on"], &["--tls", "optional", "required"]),
+        (&["--server-tls", "verify"], &["--server-tls", "verify-ca"]),
     ] {
         assert_one_line(args, &[NO_PASSWORD], named).await;
     }
@@ -73,6 +75,53 @@ async fn a_mistake_in_the_file_gets_one_line_with_file_line_and_key() {
         std::fs::write(&file, text).unwrap();
         let named = [&[path], named].concat();
         assert_one_line(&["--config", path], &[NO_PASSWORD], &named).await;
+    }
+}
+
+#[tokio::test]
+async fn tls_that_cannot_be_set_up_gets_one_line() {
+    let dir = RunDir::create().unwrap();
+    let empty = dir.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    let server = ["--server", "127.0.0.1:1"];
+    for (args, named) in [
+        (
+            &["--tls", "optional"][..],
+            &["tls is optional", "tls_certificate and tls_key"][..],
+        ),
+        (
+            &[
+                "--tls",
+                "required",
+                "--tls-certificate",
+                "/no/such/file",
+                "--tls-key",
+                empty,
+            ],
+            &["/no/such/file"],
+        ),
+        (
+            &[
+                "--tls",
+                "required",
+                "--tls-certificate",
+                empty,
+                "--tls-key",
+                empty,
+            ],
+            &[empty, "PEM"],
+        ),
+        (
+            &["--server-tls", "verify-ca"],
+            &["server_tls is verify-ca", "server_tls_ca"],
+        ),
+        (
+            &["--server-tls", "verify-full", "--server-tls-ca", empty],
+            &[empty, "PEM"],
+        ),
+    ] {
+        assert_one_line(&[&server, args].concat(), &[NO_PASSWORD], named).await;
     }
 }
 

@@ -9,7 +9,7 @@ use testkit::cluster::Cluster;
 use super::House;
 use super::play::{Stage, Tally, difference, play};
 use super::sequence::Sequence;
-use super::statements::RESTORE;
+use super::statements::{Kind, RESTORE};
 
 /// A server may answer otherwise once it has seen a statement: how often it may show so directly.
 const DIRECT_PLAYS_MAX: usize = 4;
@@ -18,6 +18,13 @@ const DIRECT_PLAYS_MAX: usize = 4;
 async fn mariadb_answers_random_commands_through_the_proxy_byte_for_byte_as_directly() {
     let tally = random_sequences(super::mariadb().await, 100).await;
     tally.assert_varied(&["STMT_BULK_EXECUTE"]);
+}
+
+#[tokio::test]
+async fn mariadb_answers_random_commands_through_tls_byte_for_byte_as_directly() {
+    let house = House::open_behind_tls(Kind::Mariadb, super::one_mariadb().await).await;
+    let tally = random_sequences(&house, 40).await;
+    tally.assert_varied(&[]);
 }
 
 #[tokio::test]

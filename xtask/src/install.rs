@@ -60,22 +60,43 @@ pub(crate) async fn run() -> Result<()> {
     Ok(())
 }
 
+/// Installs those of Debian's packages that are missing, having said which and what for.
+pub(crate) fn debian_packages(packages: &[(&'static str, &str)]) -> Result<()> {
+    let missing = missing_of(packages)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    println!("this will install from Debian:");
+    for (package, purpose) in packages.iter().filter(|(name, _)| missing.contains(name)) {
+        println!("  {package:<15} {purpose}");
+    }
+    install_packages(&missing)
+}
+
 fn missing_packages() -> Result<Vec<&'static str>> {
+    let mut missing = missing_of(&PACKAGES)?;
+    if !has_pip() {
+        missing.push(PIP.0);
+    }
+    Ok(missing)
+}
+
+fn missing_of(packages: &[(&'static str, &str)]) -> Result<Vec<&'static str>> {
     let mut missing = Vec::new();
-    for (package, _) in PACKAGES {
+    for (package, _) in packages {
         let output = Command::new("dpkg-query")
             .args(["-W", "-f=${db:Status-Status}", package])
             .output()
             .with_context(|| {
-                let all = PACKAGES.map(|(package, _)| package).join(" ");
-                format!("cannot run dpkg-query; the tests need Debian with {all}")
+                let all: Vec<_> = packages.iter().map(|(package, _)| *package).collect();
+                format!(
+                    "cannot run dpkg-query; this needs Debian with {}",
+                    all.join(" ")
+                )
             })?;
         if !(output.status.success() && is_installed(&output.stdout)) {
-            missing.push(package);
+            missing.push(*package);
         }
-    }
-    if !has_pip() {
-        missing.push(PIP.0);
     }
     Ok(missing)
 }

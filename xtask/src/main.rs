@@ -1,5 +1,6 @@
-//! Developer commands: `cargo xtask demo` and `cargo xtask test`.
+//! Developer commands: `cargo xtask demo`, `cargo xtask test` and `cargo xtask bench`.
 
+mod bench;
 mod demo;
 mod install;
 mod progress;
@@ -17,6 +18,9 @@ enum Command {
     Demo(demo::Options),
     /// Install what the tests need, then check formatting, lint and run all tests
     Test,
+    /// Measure, and write the tables of BENCHMARKS.md
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 #[tokio::main]
@@ -24,6 +28,7 @@ async fn main() -> ExitCode {
     let outcome = match Command::parse() {
         Command::Demo(options) => demo::run(options).await,
         Command::Test => test::run().await,
+        Command::Bench(bench) => bench::run(bench).await,
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

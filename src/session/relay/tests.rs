@@ -1,8 +1,9 @@
 //! A relay between a client and a backend that the test plays itself.
 
-use tokio::io::{DuplexStream, ReadHalf, WriteHalf};
+use tokio::io::{BufStream, DuplexStream, ReadHalf, WriteHalf};
 
 use super::*;
+use crate::wire::packet::put_packet;
 use crate::wire::reply::Role;
 
 const OK: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
@@ -265,4 +266,41 @@ async fn a_reset_is_told_once_its_reply_is_on_its_way() {
         (Command::RESET_CONNECTION, true)
     );
     assert_eq!(stage.relay.tracker.packet(b"").0, Role::Unasked);
+}
+
+/// TLS takes bytes and may send them only when asked to, and it reads more than it is asked for.
+#[tokio::test]
+async fn nothing_is_left_in_streams_that_keep_bytes_of_their_own() {
+    const PIPE_BYTES: usize = 100;
+    let (mut client, relay_client) = tokio::io::duplex(PIPE_BYTES);
+    let (mut backend, relay_backend) = tokio::io::duplex(PIPE_BYTES);
+    let mut relay = Relay::new(
+        BufStream::new(relay_client),
+        BufStream::new(relay_backend),
+        ReplyTracker::new(false, 2),
+        Vec::new(),
+        Vec::new(),
+    );
+    let sent = query(&"x".repeat(10 * PIPE_BYTES));
+    let mut reply = Vec::new();
+    put_packet(
+        &mut reply,
+        1,
+        &[&b"\xff\0\0"[..], &[b'!'; 10 * PIPE_BYTES]].concat(),
+    );
+    let play = async {
+        for _ in 0..2 {
+            let (mut passed, mut answered) = (vec![0; sent.len()], vec![0; reply.len()]);
+            let (written, read) =
+                tokio::join!(client.write_all(&sent), backend.read_exact(&mut passed));
+            assert!(written.is_ok() && read.is_ok() && passed == sent);
+            let (written, read) =
+                tokio::join!(backend.write_all(&reply), client.read_exact(&mut answered));
+            assert!(written.is_ok() && read.is_ok() && answered == reply);
+        }
+    };
+    tokio::select! {
+        event = relay.next() => panic!("{event:?}"),
+        () = play => {}
+    }
 }

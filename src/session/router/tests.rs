@@ -313,38 +313,6 @@ fn a_kill_tells_the_thread_id_as_a_statement_and_as_a_command() {
 }
 
 #[test]
-fn nothing_passes_while_the_user_is_being_changed() {
-    let (mut router, mut tracker) = (Router::new(), idle());
-    let input = packet(Command::CHANGE_USER, b"root\0\0\0");
-    assert!(matches!(
-        router.next(&input, &mut tracker),
-        Step::Take { .. }
-    ));
-    tracker.expect(Command::CHANGE_USER);
-    router.hold_until_idle();
-    let ping = packet(Command::PING, b"");
-    assert_eq!(router.next(&ping, &mut tracker), Step::Wait);
-    tracker.feed(b"\x03\0\0\x01\xfep\0", |_| {});
-    let mut answer = Vec::new();
-    put_packet(&mut answer, 2, b"scrambled");
-    let step = router.next(&answer, &mut tracker);
-    assert_eq!(
-        step,
-        Step::Pass {
-            bytes: answer.len(),
-            kill: None
-        },
-        "the login goes on"
-    );
-    assert_eq!(router.next(&ping, &mut tracker), Step::Wait);
-    tracker.feed(b"\x07\0\0\x03\0\0\0\x02\0\0\0", |_| {});
-    assert!(matches!(
-        router.next(&ping, &mut tracker),
-        Step::Pass { .. }
-    ));
-}
-
-#[test]
 fn a_virtual_statement_beyond_the_limit_is_refused_at_its_beginning() {
     let mut input = query("KILL SERVER SESSION 10.0.0.1 5");
     input[..3].copy_from_slice(&(UNDECIDED_BYTES_MAX as u32 + 1).to_le_bytes()[..3]);

@@ -1,0 +1,321 @@
+//! Makes a configuration of what the layers say: defaults, limits, and files that are named.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::layer::{RightsArg, ServerTlsArg, TlsArg};
+use super::{Config, ConfigError, Layer};
+use crate::cluster::{RightsPolicy, Settings};
+use crate::session::{Limits, LoadBalancers};
+use crate::transport::tls::{ClientTls, ServerTls, Verify};
+use crate::wire::login_name::LoginName;
+
+/// OceanBase's SQL port, where an address names none.
+const DEFAULT_SQL_PORT: u16 = 2881;
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 2889);
+const DEFAULT_USER: &str = "root@sys";
+const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(3);
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
+const DEFAULT_MAX_CONNECTIONS: usize = 5000;
+const DEFAULT_PACKET_BYTES_MAX: usize = 1024 * 1024;
+const DEFAULT_TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+/// More threads than this are never of use.
+const RELAY_THREADS_MAX: usize = 1024;
+/// With less no virtual statement would fit; more is no single packet of the protocol's.
+const PACKET_BYTES_MAX: RangeInclusive<usize> = 8192..=0xff_ffff - 1;
+/// Timeouts longer than this are taken for a mistake of unit.
+const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+
+impl Layer {
+    fn client_tls(&self) -> Result<Option<ClientTls>, ConfigError> {
+        let (required, value) = match self.tls {
+            None | Some(TlsArg::Off) => return Ok(None),
+            Some(TlsArg::Optional) => (false, "optional"),
+            Some(TlsArg::Required) => (true, "required"),
+        };
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(certificate), Some(key)) => Ok(Some(ClientTls::new(required, certificate, key)?)),
+            _ => Err(ConfigError::TlsFile {
+                key: "tls",
+                value,
+                needs: "tls_certificate and tls_key",
+            }),
+        }
+    }
+
+    fn server_tls(&self) -> Result<Option<ServerTls>, ConfigError> {
+        let ca = |value| {
+            self.server_tls_ca.clone().ok_or(ConfigError::TlsFile {
+                key: "server_tls",
+                value,
+                needs: "server_tls_ca",
+            })
+        };
+        let verify = match self.server_tls {
+            None | Some(ServerTlsArg::Off) => return Ok(None),
+            Some(ServerTlsArg::Required) => Verify::Nothing,
+            Some(ServerTlsArg::VerifyCa) => Verify::Authority(ca("verify-ca")?),
+            Some(ServerTlsArg::VerifyFull) => Verify::AuthorityAndName(ca("verify-full")?),
+        };
+        Ok(Some(ServerTls::new(verify)?))
+    }
+
+    /// The configuration that all layers together make.
+    ///
+    /// # Errors
+    /// When something is missing or makes no sense.
+    pub fn resolve(self) -> Result<Config, ConfigError> {
+        let client_tls = self.client_tls()?;
+        let server_tls = self.server_tls()?;
+        let password = match (&self.password, &self.password_file) {
+            (Some(password), _) => password.clone(),
+            (None, Some(file)) => read_password(file)?,
+            (None, None) => return Err(ConfigError::NoPassword),
+        };
+        let user = self.user.unwrap_or_else(|| DEFAULT_USER.to_owned());
+        let name = LoginName::parse(&user);
+        if !name.is_sys() {
+            return Err(ConfigError::NotSys(user));
+        }
+        if self.servers.is_empty() {
+            return Err(ConfigError::NoServer);
+        }
+        let rights = match self.rights {
+            Some(RightsArg::Server) => RightsPolicy::Server,
+            Some(RightsArg::Account) | None => RightsPolicy::Account,
+        };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Config {
+            listen: self.listen.unwrap_or(DEFAULT_LISTEN),
+            relay_threads: self
+                .relay_threads
+                .unwrap_or(cores)
+                .clamp(1, RELAY_THREADS_MAX),
+            limits: Limits {
+                max_connections: self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+                packet_bytes_max: packet_bytes(self.packet_bytes_max)?,
+                tcp_keepalive: timeout("tcp_keepalive", self.tcp_keepalive, DEFAULT_TCP_KEEPALIVE)?,
+                connect_timeout: timeout(
+                    "connect_timeout",
+                    self.connect_timeout,
+                    DEFAULT_CONNECT_TIMEOUT,
+                )?,
+                handshake_timeout: timeout(
+                    "handshake_timeout",
+                    self.handshake_timeout,
+                    DEFAULT_HANDSHAKE_TIMEOUT,
+                )?,
+            },
+            client_tls,
+            load_balancers: LoadBalancers::new(
+                self.proxy_protocol_from
+                    .iter()
+                    .map(|written| network(written))
+                    .collect::<Result<_, _>>()?,
+            ),
+            cluster: Settings {
+                server_tls,
+                seeds: self
+                    .servers
+                    .iter()
+                    .map(|server| with_port(server))
+                    .collect::<Result<_, _>>()?,
+                user: name.for_server(),
+                password,
+                cluster_name: self.cluster.or(name.cluster),
+                node_timeout: timeout("node_timeout", self.node_timeout, DEFAULT_NODE_TIMEOUT)?,
+                kill_verify_timeout: timeout(
+                    "kill_verify_timeout",
+                    self.kill_verify_timeout,
+                    DEFAULT_KILL_VERIFY_TIMEOUT,
+                )?,
+                topology_refresh_interval: timeout(
+                    "topology_refresh_interval",
+                    self.topology_refresh_interval,
+                    DEFAULT_TOPOLOGY_REFRESH_INTERVAL,
+                )?,
+                rights,
+                listing_buffer_bytes: self
+                    .listing_buffer_bytes
+                    .unwrap_or(DEFAULT_LISTING_BUFFER_BYTES),
+            },
+        })
+    }
+}
+
+fn timeout(
+    key: &'static str,
+    given: Option<Duration>,
+    default: Duration,
+) -> Result<Duration, ConfigError> {
+    let timeout = given.unwrap_or(default);
+    if timeout.is_zero() || timeout > TIMEOUT_MAX {
+        return Err(ConfigError::BadTimeout { key });
+    }
+    Ok(timeout)
+}
+
+fn packet_bytes(given: Option<usize>) -> Result<usize, ConfigError> {
+    let bytes = given.unwrap_or(DEFAULT_PACKET_BYTES_MAX);
+    if PACKET_BYTES_MAX.contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(ConfigError::BadPacketBytes(PACKET_BYTES_MAX))
+    }
+}
+
+/// A password file's first line.
+fn read_password(file: &Path) -> Result<String, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|error| ConfigError::File {
+        file: file.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// A network, or one address.
+fn network(written: &str) -> Result<IpNet, ConfigError> {
+    let written = written.trim();
+    let address = || written.parse::<IpAddr>().map(IpNet::from);
+    written
+        .parse()
+        .or_else(|_| address())
+        .map_err(|_| ConfigError::BadNetwork(written.to_owned()))
+}
+
+/// `host:port`, with OceanBase's SQL port where none is given.
+fn with_port(server: &str) -> Result<String, ConfigError> {
+    let bad = || ConfigError::BadServer(server.to_owned());
+    if server.parse::<SocketAddr>().is_ok() {
+        return Ok(server.to_owned());
+    }
+    if let Ok(ip) = server.trim_matches(['[', ']']).parse() {
+        return Ok(SocketAddr::new(ip, DEFAULT_SQL_PORT).to_string());
+    }
+    let (host, port) = match server.split_once(':') {
+        Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
+        None => (server, DEFAULT_SQL_PORT),
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if host.is_empty() || !host.chars().all(is_name) || port == 0 {
+        return Err(bad());
+    }
+    Ok(format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(text: &str) -> Layer {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_few_words_are_enough() {
+        let config = layer("servers = ['10.0.0.1:2881']\npassword = ''")
+            .resolve()
+            .unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:2889");
+        assert_eq!(config.cluster.user, "root");
+        assert_eq!(config.cluster.node_timeout, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn what_a_flag_says_goes_before_what_the_file_says() {
+        let file = layer(
+            "servers = ['10.0.0.1:2881']\npassword = 'a'\nnode_timeout = '5s'\nrights = 'server'",
+        );
+        let flags = layer("servers = ['10.0.0.2:2881']\nnode_timeout = '2s'")
+            .with_password(Some("b".into()));
+        let config = flags.over(file).resolve().unwrap();
+        assert_eq!(config.cluster.seeds, ["10.0.0.2:2881"]);
+        assert_eq!(config.cluster.password, "b");
+        assert_eq!(config.cluster.node_timeout, Duration::from_secs(2));
+        assert_eq!(config.cluster.rights, RightsPolicy::Server);
+    }
+
+    #[test]
+    fn servers_are_written_in_many_ways() {
+        for (written, read) in [
+            ("10.0.0.1", "10.0.0.1:2881"),
+            ("10.0.0.1:3881", "10.0.0.1:3881"),
+            ("ob1.example", "ob1.example:2881"),
+            ("ob1:3881", "ob1:3881"),
+            ("fe80::1", "[fe80::1]:2881"),
+            ("[fe80::1]", "[fe80::1]:2881"),
+            ("[fe80::1]:3881", "[fe80::1]:3881"),
+        ] {
+            assert_eq!(with_port(written).unwrap(), read);
+        }
+        for written in [
+            "",
+            ":2881",
+            "ob1:",
+            "ob1:x",
+            "ob1:0",
+            "ob1:99999",
+            "a b",
+            "user@host",
+        ] {
+            assert!(with_port(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
+    fn load_balancers_are_addresses_and_networks() {
+        for written in [
+            "10.0.0.5",
+            "10.1.0.0/16",
+            "fe80::1",
+            "fd00::/8",
+            " 10.0.0.5 ",
+        ] {
+            assert!(network(written).is_ok(), "{written}");
+        }
+        for written in ["", "lb1.example", "10.0.0.5:80", "10.0.0.0/33", "10.0.0.0/"] {
+            assert!(network(written).is_err(), "{written}");
+        }
+    }
+
+    #[test]
+    fn each_mistake_gets_one_line_that_names_it() {
+        for (text, named) in [
+            ("password = ''", "no server"),
+            ("servers = ['a:b']\npassword = ''", "'a:b'"),
+            ("servers = ['a']", "no password"),
+            (
+                "servers = ['a']\npassword = ''\nuser = 'root@shop'",
+                "'root@shop'",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nnode_timeout = '0s'",
+                "node_timeout",
+            ),
+            (
+                "servers = ['a']\npassword = ''\npacket_bytes_max = 100",
+                "packet_bytes_max",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",
+                "'lb1'",
+            ),
+            (
+                "servers = ['a']\npassword_file = '/does/not/exist'",
+                "/does/not/exist",
+            ),
+        ] {
+            let message = layer(text).resolve().unwrap_err().to_string();
+            assert!(message.contains(named), "{message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+}
