@@ -1,0 +1,55 @@
+//! The same battery of things with clients that share no code with obwarden, straight to the server
+//! and through obwarden: what works directly and not through the proxy is a defect.
+//!
+//! A client's battery is a program in the client's own language. It prints a line a step,
+//! `topic/step: outcome` (see `transcript.rs`), and what it prints straight to the server is what
+//! it has to print through obwarden. What a server does not support is an error on both ways.
+
+mod battery;
+mod programs;
+mod schema;
+#[path = "../support/mod.rs"]
+mod support;
+mod transcript;
+
+use battery::Client;
+
+/// A test a client and server.
+macro_rules! batteries {
+    ($server:ident: $($client:ident),+ $(,)?) => {
+        mod $server {
+            $(#[tokio::test]
+            async fn $client() {
+                crate::battery::on::$server(&super::$client()).await;
+            })+
+        }
+    };
+}
+
+batteries!(mariadb: pymysql, connector_python, connector_python_c, mysqlclient);
+// Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
+// straight from the server, too.
+batteries!(seekdb: pymysql, connector_python, mysqlclient);
+
+fn pymysql() -> Client {
+    let run = programs::python("pymysql_battery.py", &[]);
+    Client::new("pymysql", run).lacks(&["prepared", "pipelining"])
+}
+
+/// Oracle's mysql-connector-python, in Python alone.
+fn connector_python() -> Client {
+    let run = programs::python("connector_battery.py", &["pure"]);
+    Client::new("connector_python", run).lacks(&["pipelining"])
+}
+
+/// The same on Oracle's C library.
+fn connector_python_c() -> Client {
+    let run = programs::python("connector_battery.py", &["c"]);
+    Client::new("connector_python_c", run).lacks(&["pipelining"])
+}
+
+/// MySQLdb, on MariaDB's C library.
+fn mysqlclient() -> Client {
+    let run = programs::python("mysqlclient_battery.py", &[]);
+    Client::new("mysqlclient", run).lacks(&["prepared", "pipelining"])
+}
