@@ -26,10 +26,11 @@ macro_rules! batteries {
     };
 }
 
-batteries!(mariadb: pymysql, connector_python, connector_python_c, mysqlclient);
+batteries!(mariadb: pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
+    mysql2, mariadb_js);
 // Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
 // straight from the server, too.
-batteries!(seekdb: pymysql, connector_python, mysqlclient);
+batteries!(seekdb: pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js);
 
 fn pymysql() -> Client {
     let run = programs::python("pymysql_battery.py", &[]);
@@ -52,4 +53,20 @@ fn connector_python_c() -> Client {
 fn mysqlclient() -> Client {
     let run = programs::python("mysqlclient_battery.py", &[]);
     Client::new("mysqlclient", run).lacks(&["prepared", "pipelining"])
+}
+
+/// SQLAlchemy on PyMySQL.
+fn sqlalchemy() -> Client {
+    let run = programs::python("sqlalchemy_battery.py", &[]);
+    Client::new("sqlalchemy", run).lacks(&["prepared", "pipelining"])
+}
+
+/// mysql2, of npm.
+fn mysql2() -> Client {
+    Client::new("mysql2", programs::node("mysql2_battery.js"))
+}
+
+/// mariadb, of npm: it sends on without waiting for replies.
+fn mariadb_js() -> Client {
+    Client::new("mariadb_js", programs::node("mariadb_battery.js"))
 }

@@ -21,6 +21,7 @@ pub(crate) fn python(file: &'static str, args: &'static [&'static str]) -> impl 
     move |target| {
         let program = move |log: PathBuf| {
             Program::new("python3", log)
+                .args(["-W", "ignore"])
                 .args([folder("python").join(file)])
                 .args(args)
                 .env("PYTHONPATH", python_dir())

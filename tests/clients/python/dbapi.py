@@ -24,6 +24,13 @@ class Driver:
     """How a client is spoken to beyond the interface; each client says what it has."""
 
     errors = Exception
+    prepares = False
+    # For the columns of `types` that it reads in the binary protocol.
+    binary_columns = "*"
+    # How to connect for these.
+    several = {}
+    files = {}
+    no_files = {}
 
     def connect(self, **options):
         raise NotImplementedError
@@ -157,10 +164,9 @@ def inserted(c, cursor, driver, id):
 def prepared(battery, driver):
     @battery.step("prepared/types")
     def _(c):
-        driver.ask(c, "SELECT 1")
         c.cursor().execute("SET time_zone = '+00:00'")
         cursor = driver.prepared(c)
-        cursor.execute("SELECT * FROM types WHERE id < %s ORDER BY id", (100,))
+        cursor.execute(f"SELECT {driver.binary_columns} FROM types WHERE id < %s ORDER BY id", (100,))
         return described(cursor), cursor.fetchall()
 
     @battery.step("prepared/parameters")
@@ -231,7 +237,9 @@ def streaming(battery, driver):
         return described(cursor), cursor.fetchall()
 
 
-def several_results(battery, driver, **options):
+def several_results(battery, driver):
+    options = driver.several
+
     @battery.step("multi/results", **options)
     def _(c):
         cursor = c.cursor()
@@ -291,16 +299,20 @@ ERRORS = {
 
 
 def errors(battery, driver):
+    def run(cursor, sql):
+        cursor.execute(sql)
+        return cursor.fetchall()
+
     for name, sql in ERRORS.items():
 
         @battery.step(f"errors/{name}!")
         def _(c):
-            c.cursor().execute(sql)
+            run(c.cursor(), sql)
 
     @battery.step("errors/one after the other")
     def _(c):
         cursor = c.cursor()
-        return [battery.outcome_of(lambda: cursor.execute(sql)) for sql in ERRORS.values()]
+        return [battery.outcome_of(lambda: run(cursor, sql)) for sql in ERRORS.values()]
 
     @battery.step("warnings/show")
     def _(c):
@@ -351,10 +363,10 @@ def transactions(battery, driver):
         return count(c, "left open")
 
 
-def load_data(battery, driver, **options):
+def load_data(battery, driver):
     for name in ["rows", "empty", "many", "missing!", "bad!"]:
 
-        @battery.step(f"infile/{name}", **options)
+        @battery.step(f"infile/{name}", **driver.files)
         def _(c):
             cursor = c.cursor()
             cursor.execute("DELETE FROM loaded")
@@ -366,7 +378,7 @@ def load_data(battery, driver, **options):
             c.commit()
             return info, driver.ask(c, "SELECT COUNT(*), SUM(CRC32(name)), SUM(id) FROM loaded")
 
-    @battery.step("infile/not allowed!")
+    @battery.step("infile/not allowed!", **driver.no_files)
     def _(c):
         c.cursor().execute(f"LOAD DATA LOCAL INFILE '{file('rows.tsv')}' INTO TABLE loaded")
 
@@ -423,7 +435,7 @@ def results(battery, driver):
     def _(c):
         return [battery.outcome_of(lambda: driver.ask(c, sql)) for sql in [
             "SHOW TABLES", "DESCRIBE notes", "SHOW CREATE TABLE digits", "SHOW VARIABLES LIKE 'autocommit'",
-            "SHOW INDEX FROM notes",
+            "SHOW FULL COLUMNS FROM notes",
         ]]
 
 
@@ -437,7 +449,7 @@ def cancelled(battery, driver):
         finally:
             wait()
 
-    @battery.step("cancel/KILL!")
+    @battery.step("cancel/KILL!", ends=True)
     def _(c):
         id = driver.thread_id(c)
         wait = battery.when_running(id, SLEEP, lambda other: other.cursor().execute(f"KILL {id}"))
@@ -517,7 +529,7 @@ class Plain(str):
         return str(self)
 
 
-def play(driver, extra, multi=None, infile=None):
+def play(driver, extra):
     """All of it, and what a client has beyond the interface."""
 
     def told(error):
@@ -530,10 +542,10 @@ def play(driver, extra, multi=None, infile=None):
     if driver.prepares:
         prepared(battery, driver)
     streaming(battery, driver)
-    several_results(battery, driver, **(multi or {}))
+    several_results(battery, driver)
     errors(battery, driver)
     transactions(battery, driver)
-    load_data(battery, driver, **(infile or {}))
+    load_data(battery, driver)
     blobs(battery, driver)
     databases(battery, driver)
     results(battery, driver)

@@ -10,7 +10,8 @@ from steps import DATABASE, HOST, PASSWORD, PORT
 
 class Mysqlclient(Driver):
     errors = MySQLdb.Error
-    prepares = False
+    files = {"local_infile": 1}
+    no_files = {"local_infile": 0}
 
     def connect(self, **options):
         given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4"}
@@ -80,4 +81,4 @@ def extra(battery):
         return battery.outcome_of(lambda: c.cursor().execute("SELECT 1; SELECT 2"))
 
 
-play(driver, extra, infile={"local_infile": 1})
+play(driver, extra)

@@ -5,12 +5,13 @@ from pymysql.constants import CLIENT
 from pymysql.cursors import DictCursor, SSCursor
 
 from dbapi import Driver, play
-from steps import DATABASE, HOST, PASSWORD, PORT
+from steps import DATABASE, HOST, PORT
 
 
 class PyMySQL(Driver):
     errors = pymysql.MySQLError
-    prepares = False
+    several = {"client_flag": CLIENT.MULTI_STATEMENTS}
+    files = {"local_infile": True}
 
     def connect(self, **options):
         given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4"}
@@ -73,4 +74,4 @@ def extra(battery):
         return driver.ask(c, "SELECT @at_login")
 
 
-play(driver, extra, multi={"client_flag": CLIENT.MULTI_STATEMENTS}, infile={"local_infile": True})
+play(driver, extra)

@@ -1,5 +1,6 @@
 """What the batteries in Python share: where the server is, and how a step is told."""
 
+import collections.abc
 import datetime
 import decimal
 import os
@@ -25,7 +26,7 @@ def file(name):
 
 def shown(value):
     """A value as one line; a long one as its length and checksum."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, collections.abc.Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview)):
         text = "[" + ", ".join(shown(item) for item in value) + "]"
         return text if len(text) < 20_000 else f"<{len(text)} characters {zlib.crc32(text.encode()):08x}>"
     if isinstance(value, dict):
@@ -54,8 +55,11 @@ class Battery:
         self.count = 0
         self.names = (f"{HOST}:{PORT}", "HOST:PORT"), (f"({PORT})", "(PORT)")
 
-    def step(self, name, **options):
-        """Runs the function at once, with a connection that was opened with `options`."""
+    def step(self, name, ends=False, **options):
+        """Runs the function at once, with a connection that was opened with `options`.
+
+        With `ends` the server is to end the session: whether it still says why is chance.
+        """
 
         def run(function):
             connection = None
@@ -64,8 +68,12 @@ class Battery:
                 outcome = "ok " + shown(function(connection))
             except self.errors as error:
                 outcome = "error " + self.described(error)
+            except Exception as error:  # the client's own mistake, or ours
+                outcome = f"broken {type(error).__name__} {error}"
             if connection is not None:
                 outcome += " | " + self.state(connection)
+            if ends and outcome.startswith("error") and " | lost" in outcome:
+                outcome = "error ended"
             self.say(name, outcome)
             return function
 
@@ -88,10 +96,12 @@ class Battery:
             state = "alive" if alive in ([["still", "here"]], [[b"still", b"here"]]) else f"mixed up: {alive!r}"
         except self.errors as error:
             state = "lost " + self.described(error)
+        except Exception as error:
+            state = f"broken {type(error).__name__} {error}"
         try:
             connection.close()
-        except self.errors as error:
-            state += ", and not closed: " + self.described(error)
+        except Exception as error:
+            state += f", and not closed: {error}"
         return state
 
     def outcome_of(self, function):
