@@ -34,7 +34,7 @@ use crate::deadline::Deadline;
 use crate::statement::diagnostics::{Level, Message};
 use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
 use crate::wire::attributes::Attributes;
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::command::Command;
 use crate::wire::login::ChangeUser;
 use crate::wire::packet::put_packet;
@@ -156,6 +156,7 @@ struct Session {
     registration: Registration,
     caller: Caller,
     capabilities: Capabilities,
+    extended: ExtendedCapabilities,
     /// What the last virtual statement left behind, for `SHOW WARNINGS`.
     messages: Arc<Vec<Message>>,
     /// The user that a change is on its way to.
@@ -183,6 +184,7 @@ impl Session {
                 client,
             },
             capabilities: logged_in.capabilities,
+            extended: logged_in.extended,
             messages: Arc::default(),
             changing_to: None,
         }
@@ -291,6 +293,7 @@ impl Session {
             command: command.clone(),
             caller: self.caller.clone(),
             capabilities: self.capabilities,
+            extended: self.extended,
             status: self.relay.tracker.status(),
             messages: Arc::clone(&self.messages),
             cancel: running.token().clone(),

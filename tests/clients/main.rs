@@ -27,10 +27,11 @@ macro_rules! batteries {
 }
 
 batteries!(mariadb: pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
-    mysql2, mariadb_js);
+    mysql2, mariadb_js, connector_j);
 // Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
 // straight from the server, too.
-batteries!(seekdb: pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js);
+batteries!(seekdb: pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,
+    connector_j);
 
 fn pymysql() -> Client {
     let run = programs::python("pymysql_battery.py", &[]);
@@ -69,4 +70,9 @@ fn mysql2() -> Client {
 /// mariadb, of npm: it sends on without waiting for replies.
 fn mariadb_js() -> Client {
     Client::new("mariadb_js", programs::node("mariadb_battery.js"))
+}
+
+/// MariaDB Connector/J.
+fn connector_j() -> Client {
+    Client::new("connector_j", programs::java("Battery"))
 }

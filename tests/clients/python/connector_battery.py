@@ -2,6 +2,10 @@
 
 import sys
 
+if sys.argv[1] == "c":
+    # First of all: it needs the OpenSSL that it brings, and Python's own would be taken once it is loaded.
+    import _mysql_connector  # noqa: F401
+
 import mysql.connector
 
 from dbapi import Driver, play
