@@ -6,6 +6,7 @@
 //! it has to print through obwarden. What a server does not support is an error on both ways.
 
 mod battery;
+mod mysql_cli;
 mod programs;
 mod schema;
 #[path = "../support/mod.rs"]
@@ -26,12 +27,17 @@ macro_rules! batteries {
     };
 }
 
-batteries!(mariadb: pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
+batteries!(mariadb: mysql, pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
     mysql2, mariadb_js, connector_j);
 // Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
 // straight from the server, too.
-batteries!(seekdb: pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,
+batteries!(seekdb: mysql, pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,
     connector_j);
+
+/// MariaDB's command line.
+fn mysql() -> Client {
+    Client::new("mysql", mysql_cli::run).lacks(&["prepared", "pipelining"])
+}
 
 fn pymysql() -> Client {
     let run = programs::python("pymysql_battery.py", &[]);

@@ -47,6 +47,7 @@ pub(crate) fn write_files(dir: &Path) {
     let many: String = (0..20_000).map(|n| format!("{n}\tname {n}\n")).collect();
     for (name, text) in [
         ("rows.tsv", "1\tone\n2\tzwölf\n3\t\\N\n"),
+        ("loaded.tsv", "7\tseven\n"), // mysqlimport takes the table's name from it
         ("empty.tsv", ""),
         ("many.tsv", &many),
         ("bad.tsv", "1\tone\nx\ttwo\tmore\n"),

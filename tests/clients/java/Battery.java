@@ -302,7 +302,7 @@ public final class Battery {
             big[i] = (byte) (i % 251);
         }
         for (String server : new String[] {"true", "false"}) {
-            steps.step("blobs/20 MiB, prepared on the server: " + server, c -> {
+            steps.step("blobs/20 MiB, " + (server.equals("true") ? "prepared" : "text"), c -> {
                 PreparedStatement insert = c.prepareStatement("REPLACE INTO blobs VALUES (1, ?)");
                 insert.setBytes(1, big);
                 int count = insert.executeUpdate();

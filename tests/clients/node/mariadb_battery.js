@@ -35,6 +35,7 @@ async function own(battery) {
     let seen;
     for await (const row of rows) {
       seen = row;
+      rows.close();
       break;
     }
     return seen;
@@ -99,7 +100,7 @@ async function main() {
   // After a refused change of user it never answers any more, straight to the server, too.
   await common(battery, { query, execute, threadId, survivesARefusedChange: false });
   await own(battery);
-  const columns = ([rows, described]) => [rows.map(([row]) => row ?? row), described.map(([name]) => name)];
+  const columns = ([rows, described]) => [rows, described.map(([name]) => name)];
   if (VICTIM) await virtualStatements(battery, { query, execute, threadId, columns });
   battery.done();
 }

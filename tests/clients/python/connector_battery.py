@@ -14,11 +14,17 @@ from steps import DATABASE, HOST, PASSWORD, PORT
 PURE = {"pure": True, "c": False}[sys.argv[1]]
 
 
+# Oracle's C library has errors of its own.
+ERRORS = mysql.connector.Error if PURE else (mysql.connector.Error, _mysql_connector.MySQLError)
+
+
 class Connector(Driver):
-    errors = mysql.connector.Error
+    errors = ERRORS
     prepares = True
     files = {"allow_local_infile": True}
     no_files = {"allow_local_infile": False}
+    if not PURE:
+        number_max = 2**63 - 1
     # It takes a binary YEAR for a text, straight from the server, too.
     binary_columns = ("id, c_tinyint, c_tinyint_u, c_smallint, c_mediumint, c_int, c_int_u, c_bigint, c_bigint_u, "
                       "c_decimal, c_float, c_double, c_bit, c_bool, c_date, c_time, c_datetime, c_timestamp, c_char, "
@@ -31,7 +37,7 @@ class Connector(Driver):
         return mysql.connector.connect(**(given | options))
 
     def told(self, error):
-        return error.errno, error.sqlstate, error.msg
+        return error.errno, error.sqlstate, getattr(error, "msg", error)
 
     def thread_id(self, connection):
         return connection.connection_id

@@ -11,7 +11,7 @@ BIG = bytes(range(256)) * (20 * 4096)  # 20 MiB: more than a packet of the proto
 
 # One of every kind that goes into a parameter, for the columns of a row.
 PARAMETERS = [
-    ("c_bigint", -(2**63)), ("c_bigint_u", 2**64 - 1), ("c_int", None), ("c_bool", True),
+    ("c_bigint", -(2**63)), ("c_int", None), ("c_bool", True),
     ("c_decimal", decimal.Decimal("-1.0000000001")), ("c_double", 1.5),
     ("c_date", datetime.date(2024, 2, 29)), ("c_time", datetime.timedelta(hours=-100, microseconds=5)),
     ("c_datetime", datetime.datetime(2024, 2, 29, 1, 2, 3, 456789)),
@@ -27,6 +27,8 @@ class Driver:
     prepares = False
     # For the columns of `types` that it reads in the binary protocol.
     binary_columns = "*"
+    # The greatest number that it takes for a parameter of a prepared statement.
+    number_max = 2**64 - 1
     # How to connect for these.
     several = {}
     files = {}
@@ -154,9 +156,10 @@ def types(battery, driver):
 
 
 def inserted(c, cursor, driver, id):
-    columns = ", ".join(name for name, _ in PARAMETERS)
-    marks = ", ".join(["%s"] * (len(PARAMETERS) + 1))
-    cursor.execute(f"INSERT INTO types (id, {columns}) VALUES ({marks})", [id, *(value for _, value in PARAMETERS)])
+    parameters = [*PARAMETERS, ("c_bigint_u", driver.number_max)]
+    columns = ", ".join(name for name, _ in parameters)
+    marks = ", ".join(["%s"] * (len(parameters) + 1))
+    cursor.execute(f"INSERT INTO types (id, {columns}) VALUES ({marks})", [id, *(value for _, value in parameters)])
     c.commit()
     return driver.ask(c, f"SELECT {columns} FROM types WHERE id = {id}")
 
