@@ -41,9 +41,7 @@ impl Finish<'_> {
     pub(super) fn packet<'p>(&self, role: Role, payload: &'p [u8]) -> Cow<'p, [u8]> {
         match role {
             Role::Definition => {
-                let type_info = self
-                    .extended
-                    .has(ExtendedCapabilities::EXTENDED_TYPE_INFO);
+                let type_info = self.extended.has(ExtendedCapabilities::EXTENDED_TYPE_INFO);
                 definition(payload, type_info).map_or(Cow::Borrowed(payload), Cow::Owned)
             }
             Role::DefinitionsEnd => Cow::Owned(self.end().end_of_rows_payload(self.capabilities)),

@@ -175,7 +175,11 @@ async fn steps(client: &Client, cluster: &Cluster, target: Target) -> Transcript
     schema::create(cluster.node(0), target.server, &target.database).await;
     let printed = (client.run)(target.clone()).await;
     if let Some(dir) = std::env::var_os("OBWARDEN_TRANSCRIPTS") {
-        let way = if target.victim.is_some() { "through" } else { "direct" };
+        let way = if target.victim.is_some() {
+            "through"
+        } else {
+            "direct"
+        };
         let name = format!("{:?}-{}-{way}.txt", target.server, client.name);
         std::fs::write(Path::new(&dir).join(name), &printed).expect("transcript");
     }

@@ -6,6 +6,7 @@
 //! it has to print through obwarden. What a server does not support is an error on both ways.
 
 mod battery;
+mod mysql_async_steps;
 mod mysql_cli;
 mod programs;
 mod schema;
@@ -28,11 +29,11 @@ macro_rules! batteries {
 }
 
 batteries!(mariadb: mysql, pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
-    mysql2, mariadb_js, connector_j);
+    mysql2, mariadb_js, connector_j, mysql_async);
 // Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
 // straight from the server, too.
 batteries!(seekdb: mysql, pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,
-    connector_j);
+    connector_j, mysql_async);
 
 /// MariaDB's command line.
 fn mysql() -> Client {
@@ -81,4 +82,9 @@ fn mariadb_js() -> Client {
 /// MariaDB Connector/J.
 fn connector_j() -> Client {
     Client::new("connector_j", programs::java("Battery"))
+}
+
+/// mysql_async, in Rust.
+fn mysql_async() -> Client {
+    Client::new("mysql_async", mysql_async_steps::run).lacks(&["pipelining"])
 }

@@ -68,7 +68,10 @@ async fn java_classes() -> PathBuf {
         let dir = RunDir::create().expect("a directory for classes");
         let sources = std::fs::read_dir(folder("java")).expect("the Java sources");
         let mut javac = Command::new("javac");
-        javac.args(["-d"]).arg(dir.path()).args(["-cp", CONNECTOR_J]);
+        javac
+            .args(["-d"])
+            .arg(dir.path())
+            .args(["-cp", CONNECTOR_J]);
         javac.args(sources.map(|source| source.expect("a source").path()));
         let output = javac.output();
         let output = output.expect("javac: `cargo xtask test` installs it");

@@ -27,7 +27,9 @@ pub(crate) async fn create(node: &Node, server: Server, database: &str) {
     let patience = match server {
         Server::Mariadb => "",
         // What a server gives a packet and a statement, for blobs and for sleepers.
-        Server::Seekdb => "SET GLOBAL max_allowed_packet = 67108864;;\nSET GLOBAL ob_query_timeout = 60000000;;\n",
+        Server::Seekdb => {
+            "SET GLOBAL max_allowed_packet = 67108864;;\nSET GLOBAL ob_query_timeout = 60000000;;\n"
+        }
     };
     let procedures = match server {
         Server::Mariadb => PROCEDURES,
@@ -36,7 +38,9 @@ pub(crate) async fn create(node: &Node, server: Server, database: &str) {
     let script = [patience, &prelude, TABLES, procedures].concat();
     for sql in script.split(SEPARATOR).map(str::trim) {
         if !sql.is_empty() {
-            conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            conn.query_drop(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{sql}: {error}"));
         }
     }
     conn.disconnect().await.expect("its end");

@@ -123,11 +123,7 @@ fn report(label: &str, Step { name, outcome }: &Step) -> String {
 fn first_difference(a: &str, b: &str) -> String {
     let at = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let from = |text: &str| text.chars().skip(at).take(60).collect::<String>();
-    format!(
-        "  from character {at}: {:?} and {:?}\n",
-        from(a),
-        from(b)
-    )
+    format!("  from character {at}: {:?} and {:?}\n", from(a), from(b))
 }
 
 #[cfg(test)]
@@ -167,7 +163,12 @@ mod tests {
         assert_eq!(Transcript::differences(&direct, &direct), "");
         let through = read("a/b: ok 1\na/c: ok 3\na/e: ok\ndone: 3");
         let told = Transcript::differences(&direct, &through);
-        for part in ["direct:       a/c: ok 2", "through:      a/c: ok 3", "only direct:  a/d", "only through: a/e"] {
+        for part in [
+            "direct:       a/c: ok 2",
+            "through:      a/c: ok 3",
+            "only direct:  a/d",
+            "only through: a/e",
+        ] {
             assert!(told.contains(part), "{part} in {told}");
         }
     }

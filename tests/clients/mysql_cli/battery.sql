@@ -40,8 +40,10 @@ SELECT n, name FROM many ORDER BY n;
 -- step multi/results: mysql --delimiter=//
 SELECT 1 AS a; SELECT id, name FROM notes WHERE id < 3 ORDER BY id; SET @x = 1;
 UPDATE notes SET amount = amount + 1 WHERE id < 3; SELECT * FROM notes WHERE 1 = 0; SELECT 'end'//
+delimiter ;
 -- step multi/error in the middle!: mysql --delimiter=//
 SELECT 1; SELECT * FROM nothing; SELECT 3//
+delimiter ;
 -- step procedures/several results: mysql
 CALL two_results(2);
 SET @text = 'text';

@@ -2,6 +2,7 @@
 
 mod terminal;
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -63,7 +64,10 @@ fn steps(battery: &str) -> impl Iterator<Item = Step<'_>> {
         let words = command.replace("\\ ", "\u{a0}");
         Step {
             name,
-            words: words.split(' ').map(|word| word.replace('\u{a0}', " ")).collect(),
+            words: words
+                .split(' ')
+                .map(|word| word.replace('\u{a0}', " "))
+                .collect(),
             sql,
         }
     })
@@ -74,13 +78,16 @@ async fn outcome(step: &Step<'_>, target: &Target) -> String {
     let mut command = Command::new(&step.words[0]);
     command.args(options(target.addr));
     if is_mysql {
-        let sql = format!("{}\n{STILL}", step.sql.trim_end());
-        // The client goes on after an error, with the next line.
-        command.args(["--force", "--table", "-vv", "--default-character-set=utf8mb4"]);
-        command.args(["-D", &target.database, "-e", &sql]);
+        command.args([
+            "--force",
+            "--table",
+            "-vv",
+            "--default-character-set=utf8mb4",
+        ]);
+        command.args(["-D", &target.database]);
     }
     command.args(&step.words[1..]);
-    let output = finish(&mut command, INSTALL).await;
+    let output = finish(command.stdin(typed(step.sql, target)), INSTALL).await;
     let (said, errors) = (text(&output.stdout), text(&output.stderr));
     let has_an_id = |line: &&str| !line.starts_with("Connection id:");
     let said: String = said.split_inclusive('\n').filter(has_an_id).collect();
@@ -93,6 +100,14 @@ async fn outcome(step: &Step<'_>, target: &Target) -> String {
         short(&said),
         if alive { "alive" } else { "lost" }
     )
+}
+
+/// Statements as if somebody typed them: with --force the client goes on after an error, with the next
+/// line.
+fn typed(sql: &str, target: &Target) -> Stdio {
+    let path = target.files.join("typed.sql");
+    std::fs::write(&path, format!("{sql}\n{STILL};\n")).expect("typed.sql");
+    File::open(&path).expect("typed.sql").into()
 }
 
 fn short(said: &str) -> String {
@@ -122,9 +137,15 @@ async fn virtual_statements(target: &Target) -> Vec<(&'static str, String)> {
         count("127.0.0.1", &own[0]),
         count(ip, id)
     );
-    let full = rows(target, "SHOW FULL SERVER SESSIONS;\nSELECT CONNECTION_ID();").await;
+    let full = rows(
+        target,
+        "SHOW FULL SERVER SESSIONS;\nSELECT CONNECTION_ID();",
+    )
+    .await;
     let id_here = &full[full.len() - 1][0];
-    let own = full.iter().find(|row| row[0] == "127.0.0.1" && row[3] == *id_here);
+    let own = full
+        .iter()
+        .find(|row| row[0] == "127.0.0.1" && row[3] == *id_here);
     let warden = own.and_then(|row| row.last()).expect("its own session");
     let mut outcomes = vec![
         ("sessions/text", lists),
@@ -142,10 +163,14 @@ async fn virtual_statements(target: &Target) -> Vec<(&'static str, String)> {
 
 async fn kill(target: &Target, session: &str) -> String {
     let mut command = mysql(target);
-    let sql = format!("KILL SERVER SESSION {session};\nSHOW WARNINGS;\n{STILL}");
-    let output = finish(command.args(["-e", &sql]), INSTALL).await;
+    let sql = format!("KILL SERVER SESSION {session};\nSHOW WARNINGS;");
+    let output = finish(command.stdin(typed(&sql, target)), INSTALL).await;
     let (said, errors) = (text(&output.stdout), text(&output.stderr));
-    let alive = if said.contains("still\there") { "alive" } else { "lost" };
+    let alive = if said.contains("still\there") {
+        "alive"
+    } else {
+        "lost"
+    };
     let code = |text: &str, before: &str| {
         let at = text.find(before).map_or(text.len(), |at| at + before.len());
         let digits = text[at..].chars().take_while(char::is_ascii_digit);
@@ -163,7 +188,11 @@ async fn kill(target: &Target, session: &str) -> String {
 
 /// What the client prints, line by line and cell by cell.
 async fn rows(target: &Target, sql: &str) -> Vec<Vec<String>> {
-    let output = finish(mysql(target).args(["-e", sql]), INSTALL).await;
+    let output = finish(
+        mysql(target).args(["-e", sql]).stdin(Stdio::null()),
+        INSTALL,
+    )
+    .await;
     assert!(output.status.success(), "{output:?}");
     let line = |line: &str| line.split('\t').map(str::to_owned).collect();
     text(&output.stdout).lines().map(line).collect()
@@ -171,7 +200,9 @@ async fn rows(target: &Target, sql: &str) -> Vec<Vec<String>> {
 
 fn mysql(target: &Target) -> Command {
     let mut command = Command::new("mysql");
-    command.args(options(target.addr)).args(["--batch", "--force"]);
+    command
+        .args(options(target.addr))
+        .args(["--batch", "--force"]);
     command
 }
 
@@ -187,7 +218,7 @@ fn options(server: SocketAddr) -> [String; 4] {
 
 /// Runs a client to its end. That it is missing fails the test and says how to install it.
 async fn finish(command: &mut Command, install: &str) -> Output {
-    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.kill_on_drop(true);
     let output = tokio::time::timeout(SOON, command.output())
         .await
         .unwrap_or_else(|_| panic!("{command:?}: still running after {SOON:?}"));

@@ -26,7 +26,8 @@ async fn mysql(server: SocketAddr, sql: &str) -> Result<String, String> {
     let mut command = Command::new("mysql");
     command
         .args(options(server))
-        .args(["-vvv", "--table", "-e", sql]);
+        .args(["-vvv", "--table", "-e", sql])
+        .stdin(Stdio::null());
     let output = finish(&mut command, INSTALL).await;
     let said = text(&output.stdout) + &text(&output.stderr);
     if output.status.success() {
