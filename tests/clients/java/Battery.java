@@ -34,10 +34,10 @@ public final class Battery {
         blobs();
         results();
         cancelled();
-        batches();
+        Batches.play(steps);
         Console.play(steps);
         if (Steps.THROUGH) {
-            virtualStatements();
+            VirtualStatements.play(steps);
         }
         steps.done();
         System.exit(0); // whatever threads the driver has
@@ -69,7 +69,6 @@ public final class Battery {
             String name = server.equals("true") ? "prepared/types" : "types/text";
             steps.step(name, c -> {
                 Steps.run(c, "SET time_zone = '+00:00'");
-                // Debian's version shows a negative TIME of that size in no form: asked as a text.
                 PreparedStatement prepared = c.prepareStatement("SELECT * FROM types WHERE id < ? ORDER BY id");
                 prepared.setInt(1, 100);
                 ResultSet result = prepared.executeQuery();
@@ -330,7 +329,7 @@ public final class Battery {
     }
 
     private static void cancelled() {
-        steps.step("cancel/setQueryTimeout" + (Steps.MARIADB ? "!" : ""), c -> {
+        steps.step("cancel/setQueryTimeout!", c -> {
             Statement statement = c.createStatement();
             statement.setQueryTimeout(1);
             return Steps.table(statement.executeQuery("SELECT SLEEP(5) FROM notes WHERE id = 1"));
@@ -360,111 +359,6 @@ public final class Battery {
                     killer.join();
                 }
             });
-        }
-    }
-
-    /** A batch goes out without waiting for replies, as one statement, or in bulk. */
-    private static void batches() {
-        for (String options : new String[] {
-            "useBatchMultiSend=true", "useBatchMultiSend=true useServerPrepStmts=true", "rewriteBatchedStatements=true",
-            "useBulkStmts=true", "useBulkStmts=true useServerPrepStmts=true", "useBatchMultiSend=false"}) {
-            String[] all = options.split(" ");
-            steps.step("pipelining/batch, " + options, c -> {
-                Steps.run(c, "DELETE FROM loaded");
-                PreparedStatement insert = c.prepareStatement("INSERT INTO loaded VALUES (?, ?)");
-                for (int n = 0; n < 1500; n++) {
-                    insert.setInt(1, n);
-                    insert.setString(2, n % 7 == 0 ? null : "name " + n);
-                    insert.addBatch();
-                }
-                int[] counts = insert.executeBatch();
-                return List.of(counts, Steps.query(c, "SELECT COUNT(*), SUM(id), COUNT(name) FROM loaded"));
-            }, all);
-            steps.step("pipelining/batch that fails, " + options + "!", c -> {
-                PreparedStatement insert = c.prepareStatement("INSERT INTO digits VALUES (?)");
-                for (int n : new int[] {100, 5, 101}) {
-                    insert.setInt(1, n);
-                    insert.addBatch();
-                }
-                try {
-                    return insert.executeBatch();
-                } finally {
-                    Steps.run(c, "DELETE FROM digits WHERE d >= 100");
-                }
-            }, all);
-        }
-        steps.step("pipelining/batch of different statements", c -> {
-            Statement statement = c.createStatement();
-            for (int n = 0; n < 200; n++) {
-                statement.addBatch("INSERT INTO notes (name, amount) VALUES ('batch " + n + "', " + n + ")");
-                statement.addBatch("UPDATE notes SET amount = amount + 1 WHERE name = 'batch " + n + "'");
-            }
-            return List.of(statement.executeBatch(), Steps.query(c, "SELECT COUNT(*), SUM(amount) FROM notes"));
-        });
-    }
-
-    /** Through the proxy only. */
-    private static void virtualStatements() {
-        steps.step("sessions/text", c -> {
-            Statement statement = c.createStatement();
-            statement.setFetchSize(1);
-            return list(c, statement.executeQuery("SHOW SERVER SESSIONS"));
-        });
-        steps.step("sessions/prepared", c -> {
-            PreparedStatement prepared = c.prepareStatement("SHOW SERVER SESSIONS");
-            prepared.executeQuery();
-            return list(c, prepared.executeQuery());
-        }, "useServerPrepStmts=true");
-        steps.step("sessions/full", c -> {
-            long id = Steps.threadId(c);
-            ResultSet result = c.createStatement().executeQuery("SHOW FULL SERVER SESSIONS");
-            String warden = "nowhere";
-            while (result.next()) {
-                if (result.getString("Ip").equals("127.0.0.1") && result.getLong("Id") == id) {
-                    warden = result.getString("Warden");
-                }
-            }
-            return new Steps.Plain("Warden is " + warden);
-        });
-        kill("no such server!", "10.99.99.99", "5");
-        kill("victim", Steps.VICTIM[0], Steps.VICTIM[1]);
-        kill("again!", Steps.VICTIM[0], Steps.VICTIM[1]);
-    }
-
-    private static Object list(Connection c, ResultSet result) throws SQLException {
-        List<String> names = new ArrayList<>();
-        for (int i = 1; i <= result.getMetaData().getColumnCount(); i++) {
-            names.add(result.getMetaData().getColumnLabel(i));
-        }
-        List<String> seen = new ArrayList<>();
-        while (result.next()) {
-            seen.add(result.getString("Ip") + " " + result.getLong("Id"));
-        }
-        String own = "127.0.0.1 " + Steps.threadId(c);
-        String victim = String.join(" ", Steps.VICTIM);
-        return new Steps.Plain(String.join(",", names) + "; own " + seen.stream().filter(own::equals).count()
-                + ", victim " + seen.stream().filter(victim::equals).count());
-    }
-
-    private static void kill(String name, String ip, String id) {
-        steps.step("kill/" + name, c -> {
-            PreparedStatement kill = c.prepareStatement("KILL SERVER SESSION ? ?"); // with its values in the text
-            kill.setString(1, ip);
-            kill.setLong(2, Long.parseLong(id));
-            try {
-                return kill.executeUpdate();
-            } catch (SQLException error) {
-                ResultSet warnings = c.createStatement().executeQuery("SHOW WARNINGS");
-                warnings.next();
-                throw new Refused(error.getErrorCode() + ", warnings " + warnings.getInt("Code"));
-            }
-        });
-    }
-
-    /** Told as it is. */
-    static final class Refused extends SQLException {
-        Refused(String said) {
-            super(said);
         }
     }
 }

@@ -114,7 +114,7 @@ final class Steps {
     }
 
     static String told(SQLException error) {
-        if (error instanceof Battery.Refused) {
+        if (error instanceof VirtualStatements.Refused) {
             return error.getMessage();
         }
         return error.getErrorCode() + " " + error.getSQLState() + " " + error.getMessage();

@@ -10,7 +10,8 @@ from sqlalchemy import (JSON, BigInteger, Boolean, Column, DateTime, Enum, Forei
                         Numeric, String, Table, Text, create_engine, func, inspect, select, text)
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, relationship
 
-from dbapi import ERRORS, SLEEP, Plain, checksum
+from driver import Plain, checksum
+from statements import ERRORS, SLEEP
 from steps import DATABASE, HOST, PASSWORD, PORT, VICTIM, Battery, file
 
 
