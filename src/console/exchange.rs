@@ -32,6 +32,7 @@ pub struct Exchange {
     /// Replies before the one that the client waits for.
     replies_to_skip: usize,
     capabilities: Capabilities,
+    extended: ExtendedCapabilities,
     status: u16,
     outcome: OutcomeCell,
     over: bool,
@@ -54,6 +55,7 @@ pub(super) fn begin(request: Request, cluster: Arc<Cluster>, runtime: &Handle) -
         login_packets_left: LOGIN_PACKETS,
         replies_to_skip: commands.len() - 1,
         capabilities,
+        extended: request.extended,
         status: request.status,
         outcome: Arc::clone(&outcome),
         over: false,
@@ -172,6 +174,7 @@ impl Exchange {
             let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
             let finish = Finish {
                 capabilities: self.capabilities,
+                extended: self.extended,
                 status: self.status,
                 outcome: outcome.as_ref(),
             };

@@ -9,7 +9,7 @@ use mysql_common::constants::ColumnType;
 
 use super::Outcome;
 use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::cursor::Cursor;
 use crate::wire::reply::Role;
 
@@ -29,6 +29,7 @@ const NUMBER_DIGITS: u32 = 20;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Finish<'a> {
     pub(super) capabilities: Capabilities,
+    pub(super) extended: ExtendedCapabilities,
     /// The backend's last status flags.
     pub(super) status: u16,
     /// The statement's outcome, once it is known.
@@ -39,7 +40,10 @@ impl Finish<'_> {
     /// The packet to send in place of `payload`, of which `role` says what it is.
     pub(super) fn packet<'p>(&self, role: Role, payload: &'p [u8]) -> Cow<'p, [u8]> {
         match role {
-            Role::Definition => definition(payload).map_or(Cow::Borrowed(payload), Cow::Owned),
+            Role::Definition => {
+                let type_info = self.extended.has(ExtendedCapabilities::EXTENDED_TYPE_INFO);
+                definition(payload, type_info).map_or(Cow::Borrowed(payload), Cow::Owned)
+            }
             Role::DefinitionsEnd => Cow::Owned(self.end().end_of_rows_payload(self.capabilities)),
             Role::End => Cow::Owned(self.last(payload)),
             Role::Header | Role::Row | Role::Exchange | Role::Unasked => Cow::Borrowed(payload),
@@ -74,8 +78,9 @@ impl Finish<'_> {
     }
 }
 
-/// A column definition with the character set and length that its type asks for.
-fn definition(payload: &[u8]) -> Option<Vec<u8>> {
+/// A column definition with the character set and length that its type asks for, and with `type_info`
+/// the field of MariaDB's that says nothing more of it.
+fn definition(payload: &[u8], type_info: bool) -> Option<Vec<u8>> {
     let mut cursor = Cursor::new(payload);
     for field in [
         "catalog",
@@ -87,6 +92,7 @@ fn definition(payload: &[u8]) -> Option<Vec<u8>> {
     ] {
         cursor.lenenc_bytes(field).ok()?;
     }
+    let names_end = payload.len() - cursor.rest().len();
     cursor.lenenc("length of the rest").ok()?;
     let at = payload.len() - cursor.rest().len();
     let &[_, _, _, _, _, _, kind, ..] = cursor.rest() else {
@@ -100,6 +106,9 @@ fn definition(payload: &[u8]) -> Option<Vec<u8>> {
     let mut finished = payload.to_vec();
     finished[at..at + 2].copy_from_slice(&character_set.to_le_bytes());
     finished[at + 2..at + 6].copy_from_slice(&length.to_le_bytes());
+    if type_info {
+        finished.insert(names_end, 0); // its length
+    }
     Some(finished)
 }
 
@@ -124,6 +133,7 @@ mod tests {
         let mut packet = b"\x03def\0\0\0\x02Id\0\x0c\x21\0\0\x04\0\0\x08\x20\0\0\0\0".to_vec();
         let finish = Finish {
             capabilities: Capabilities(0),
+            extended: ExtendedCapabilities(0),
             status: 0,
             outcome: None,
         };
@@ -136,10 +146,25 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_reads_mariadbs_type_info_finds_the_field_in_a_virtual_column() {
+        let packet = b"\x03def\0\0\0\x02Id\0\x0c\x21\0\0\x04\0\0\x08\x20\0\0\0\0";
+        let finish = Finish {
+            capabilities: Capabilities(0),
+            extended: ExtendedCapabilities::EXTENDED_TYPE_INFO,
+            status: 0,
+            outcome: None,
+        };
+        let finished = finish.packet(Role::Definition, packet).into_owned();
+        assert_eq!(finished.len(), packet.len() + 1);
+        assert_eq!(&finished[10..15], [0, 0, 0x0c, 63, 0]);
+    }
+
+    #[test]
     fn the_end_of_rows_counts_warnings_and_keeps_only_flags_that_are_still_true() {
         let outcome = outcome(2);
         let finish = Finish {
             capabilities: Capabilities(0),
+            extended: ExtendedCapabilities(0),
             status: AUTOCOMMIT | MORE_RESULTS,
             outcome: Some(&outcome),
         };
@@ -165,6 +190,7 @@ mod tests {
         };
         let finish = Finish {
             capabilities: Capabilities(0),
+            extended: ExtendedCapabilities(0),
             status: 0,
             outcome: Some(&outcome),
         };
@@ -178,6 +204,7 @@ mod tests {
     fn a_reply_without_an_outcome_is_an_error_never_an_ok() {
         let finish = Finish {
             capabilities: Capabilities(0),
+            extended: ExtendedCapabilities(0),
             status: 0,
             outcome: None,
         };

@@ -24,7 +24,7 @@ use crate::audit::Caller;
 use crate::cluster::Cluster;
 use crate::statement::diagnostics::Message;
 use crate::wire::answer::SqlError;
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 pub use exchange::Exchange;
 
 /// What a client wants of the console.
@@ -57,6 +57,8 @@ pub struct Request {
     pub caller: Caller,
     /// What is in force on the client's connection.
     pub capabilities: Capabilities,
+    /// The same of MariaDB's own.
+    pub extended: ExtendedCapabilities,
     /// The backend's last status flags.
     pub status: u16,
     /// What the last statement left behind, for `SHOW WARNINGS`.

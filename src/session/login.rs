@@ -21,7 +21,7 @@ use crate::wire::Malformed;
 use crate::wire::answer::SqlError;
 use crate::wire::attributes::Attributes;
 use crate::wire::authentication::{Authentication, MethodRefused};
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::greeting::Greeting;
 use crate::wire::login::{ClientAnswer, Login};
 use crate::wire::login_name::LoginName;
@@ -34,6 +34,8 @@ pub(super) struct LoggedIn {
     pub(super) thread_id: u32,
     /// What is in force on both connections.
     pub(super) capabilities: Capabilities,
+    /// The same of MariaDB's own.
+    pub(super) extended: ExtendedCapabilities,
     /// The account's bare name.
     pub(super) user: String,
     /// The server's status flags after the login.
@@ -214,6 +216,7 @@ pub(super) async fn log_in(
         backend_addr: addr,
         thread_id: greeting.thread_id,
         capabilities: login.capabilities,
+        extended: login.extended,
         user,
         status: status.unwrap_or(greeting.status),
     })

@@ -38,7 +38,7 @@ use crate::statement::diagnostics::{Level, Message};
 use crate::transport::tls::ClientTls;
 use crate::transport::{PacketStream, Stream};
 use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
-use crate::wire::capabilities::Capabilities;
+use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::packet::put_packet;
 use crate::wire::reply::ReplyTracker;
 use backends::Backends;
@@ -225,6 +225,7 @@ struct Session {
     registration: Registration,
     caller: Caller,
     capabilities: Capabilities,
+    extended: ExtendedCapabilities,
     /// What the last virtual statement left behind, for `SHOW WARNINGS`.
     messages: Arc<Vec<Message>>,
 }
@@ -252,6 +253,7 @@ impl Session {
                 client,
             },
             capabilities: logged_in.capabilities,
+            extended: logged_in.extended,
             messages: Arc::default(),
         }
     }
@@ -362,6 +364,7 @@ impl Session {
             command: command.clone(),
             caller: self.caller.clone(),
             capabilities: self.capabilities,
+            extended: self.extended,
             status: self.relay.tracker.status(),
             messages: Arc::clone(&self.messages),
             cancel: running.token().clone(),

@@ -80,9 +80,18 @@ impl ExtendedCapabilities {
     /// replies, cached metadata would leave out column definitions: those do not pass.
     pub const STMT_BULK: Self = Self(1 << 2);
 
+    /// `MARIADB_CLIENT_EXTENDED_TYPE_INFO` (1 << 35): a column definition has one field more, which
+    /// tells JSON, UUID and the like from the type that holds them.
+    pub const EXTENDED_TYPE_INFO: Self = Self(1 << 3);
+
+    /// Whether all flags of `flags` are set.
+    pub fn has(self, flags: Self) -> bool {
+        self.0 & flags.0 == flags.0
+    }
+
     /// What of `self` passes the proxy.
     pub fn through_proxy(self) -> Self {
-        Self(self.0 & Self::STMT_BULK.0)
+        Self(self.0 & (Self::STMT_BULK.0 | Self::EXTENDED_TYPE_INFO.0))
     }
 }
 

@@ -114,16 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn mariadbs_extended_capabilities_are_cut_down_to_bulk_statements() {
+    fn mariadbs_progress_reports_and_cached_metadata_are_not_offered() {
         let mut packet = bytes(SEEKDB);
         let payload = &mut packet[HEADER_BYTES..];
         let greeting = Greeting::read(payload).unwrap();
         payload[greeting.capabilities_low_at] &= !1;
-        payload[greeting.capabilities_high_at + 9] = 0x1d;
+        payload[greeting.capabilities_high_at + 9] = 0x1f;
         let masked = Greeting::read(payload).unwrap().masked(payload, false);
         assert_eq!(
             Greeting::read(&masked).unwrap().extended,
-            ExtendedCapabilities::STMT_BULK
+            ExtendedCapabilities(0x0c)
         );
     }
 

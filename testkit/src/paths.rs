@@ -5,6 +5,7 @@
 //! target/testkit/
 //!   seekdb-1.4.0.post1/   caches: made once, kept            (see `cached`)
 //!   python/               packages that tests import         (see `python_dir`)
+//!   node/                 the same for Node.js               (see `node_dir`)
 //!   run/abc123/           one cluster's files, gone with it  (see `RunDir`)
 //! ```
 //!
@@ -41,6 +42,11 @@ pub fn testkit_dir() -> Result<PathBuf> {
 /// Where the Python packages are that tests import (`PYTHONPATH`); `cargo xtask test` fills it.
 pub fn python_dir() -> PathBuf {
     target_dir().join("testkit").join("python")
+}
+
+/// Where npm has put the packages that tests require (in `node_modules`); `cargo xtask test` fills it.
+pub fn node_dir() -> PathBuf {
+    target_dir().join("testkit").join("node")
 }
 
 /// The directory `target/testkit/<name>`, filled by `fill` when it is not there yet. `fill` gets an

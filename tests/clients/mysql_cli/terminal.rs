@@ -1,4 +1,4 @@
-//! The plain mysql client.
+//! What a DBA does with the mysql client at a terminal: list, kill, Ctrl-C.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -10,27 +10,24 @@ use testkit::seekdb::SeekdbCluster;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStdout, Command};
 
+use super::{INSTALL, finish, options, text};
 use crate::support::SOON;
 use crate::support::real::{Stage, kill, lives, on_both, until, warden_for};
-use crate::{finish, text};
 
 on_both!(
     mysql_lists_and_kills,
     mysql_shows_an_error_and_goes_on,
-    mysql_sees_a_database_like_a_direct_one,
     ctrl_c_on_a_terminal_ends_the_statement_and_not_the_session,
     sigint_ends_a_statement_given_by_option,
 );
-
-const INSTALL: &str =
-    "no mysql client: `cargo xtask test` installs it (Debian: apt-get install mariadb-client)";
 
 /// What the mysql client says to these statements, as on a terminal: tables, counts and warnings.
 async fn mysql(server: SocketAddr, sql: &str) -> Result<String, String> {
     let mut command = Command::new("mysql");
     command
         .args(options(server))
-        .args(["-vvv", "--table", "-e", sql]);
+        .args(["-vvv", "--table", "-e", sql])
+        .stdin(Stdio::null());
     let output = finish(&mut command, INSTALL).await;
     let said = text(&output.stdout) + &text(&output.stderr);
     if output.status.success() {
@@ -38,16 +35,6 @@ async fn mysql(server: SocketAddr, sql: &str) -> Result<String, String> {
     } else {
         Err(said)
     }
-}
-
-fn options(server: SocketAddr) -> [String; 4] {
-    let (host, port) = (server.ip(), server.port());
-    [
-        "--no-defaults".into(),
-        format!("-h{host}"),
-        format!("-P{port}"),
-        "-uroot".into(),
-    ]
 }
 
 async fn mysql_lists_and_kills(stage: &Stage) {
@@ -121,25 +108,6 @@ async fn mysql_shows_an_error_and_goes_on(stage: &Stage) {
         has_row(&said, &["Error", "1210"]) && has_row(&said, &["still", "here"]),
         "{said}"
     );
-}
-
-async fn mysql_sees_a_database_like_a_direct_one(stage: &Stage) {
-    let statements = "DROP DATABASE IF EXISTS shop; CREATE DATABASE shop; SHOW WARNINGS; USE shop; \
-        CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(9)); INSERT INTO t VALUES (1, 'a'), (2, NULL); \
-        BEGIN; DELETE FROM t; ROLLBACK; SELECT * FROM t ORDER BY id; UPDATE t SET name = 'b'; \
-        SELECT DATABASE(), 1/0; SHOW WARNINGS; DROP DATABASE shop; SHOW DATABASES LIKE 'oceanbase'";
-    let direct = mysql(stage.backend().addr(), statements).await.unwrap();
-    let proxied = mysql(stage.warden.addr(), statements).await.unwrap();
-    assert_eq!(without_times(&proxied), without_times(&direct));
-}
-
-/// `1 row in set (0.001 sec)` without the time.
-fn without_times(said: &str) -> Vec<&str> {
-    let line = |line| match str::strip_suffix(line, " sec)") {
-        Some(rest) => rest.rsplit_once(" (").map_or(line, |(result, _)| result),
-        None => line,
-    };
-    said.lines().map(line).collect()
 }
 
 /// A statement that tells by its text which test runs it.

@@ -1,0 +1,231 @@
+//! A battery played twice on one server: straight, and through obwarden.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use mysql_async::Conn;
+use testkit::cluster::Cluster;
+use testkit::mariadb::MariadbCluster;
+use testkit::paths::RunDir;
+use testkit::seekdb::SeekdbCluster;
+use tokio::sync::OnceCell;
+
+use crate::schema;
+use crate::support::real::{lives, warden_for};
+use crate::transcript::{Step, Transcript};
+
+/// What every battery has steps about, unless the client says that it lacks it.
+const TOPICS: [&str; 18] = [
+    "login",
+    "session",
+    "charset",
+    "types",
+    "prepared",
+    "streaming",
+    "multi",
+    "procedures",
+    "errors",
+    "warnings",
+    "transactions",
+    "infile",
+    "blobs",
+    "reset",
+    "database",
+    "results",
+    "cancel",
+    "pipelining",
+];
+
+/// Steps that are errors on seekdb, straight, too: it has no such character sets, and no procedures here.
+const LACKING_ON_SEEKDB: [&str; 7] = [
+    "charset/latin1",
+    "charset/gbk",
+    "reset/set charset",
+    "procedures/several results",
+    "procedures/callproc",
+    "procedures/call",
+    "procedures/with OUT",
+];
+
+/// The columns of a list of sessions, as the README has them.
+const COLUMNS: &str = "Ip,Port,Zone,Id,Tenant,User,Host,Client,db,Command,Time,State,Info";
+
+/// A client and its battery.
+pub(crate) struct Client {
+    name: &'static str,
+    run: Box<dyn Fn(Target) -> Run>,
+    /// Topics that its interface does not reach.
+    lacks: &'static [&'static str],
+    /// Steps that come out on seekdb otherwise than their names say, straight, too.
+    odd_on_seekdb: &'static [&'static str],
+}
+
+/// All that a battery printed, once it has ended.
+pub(crate) type Run = Pin<Box<dyn Future<Output = String>>>;
+
+impl Client {
+    pub(crate) fn new<F>(name: &'static str, run: impl Fn(Target) -> F + 'static) -> Self
+    where
+        F: Future<Output = String> + 'static,
+    {
+        Self {
+            name,
+            run: Box::new(move |target| Box::pin(run(target))),
+            lacks: &[],
+            odd_on_seekdb: &[],
+        }
+    }
+
+    pub(crate) fn lacks(self, lacks: &'static [&'static str]) -> Self {
+        Self { lacks, ..self }
+    }
+
+    pub(crate) fn odd_on_seekdb(self, odd_on_seekdb: &'static [&'static str]) -> Self {
+        Self {
+            odd_on_seekdb,
+            ..self
+        }
+    }
+}
+
+/// Which server a battery is run on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Server {
+    Mariadb,
+    Seekdb,
+}
+
+/// What a battery is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) addr: SocketAddr,
+    pub(crate) server: Server,
+    /// Its own, and an account of the same name.
+    pub(crate) database: String,
+    /// Files for LOAD DATA; the same both times, as their names stand in errors.
+    pub(crate) files: PathBuf,
+    /// Through obwarden only: a session to end, as KILL SERVER SESSION names it.
+    pub(crate) victim: Option<String>,
+}
+
+impl Target {
+    /// The same as a program finds it in its environment.
+    pub(crate) fn env(&self) -> Vec<(&'static str, String)> {
+        let server = match self.server {
+            Server::Mariadb => "mariadb",
+            Server::Seekdb => "seekdb",
+        };
+        vec![
+            ("BATTERY_HOST", self.addr.ip().to_string()),
+            ("BATTERY_PORT", self.addr.port().to_string()),
+            ("BATTERY_SERVER", server.to_owned()),
+            ("BATTERY_DATABASE", self.database.clone()),
+            ("BATTERY_FILES", self.files.display().to_string()),
+            ("BATTERY_VICTIM", self.victim.clone().unwrap_or_default()),
+        ]
+    }
+}
+
+/// Where batteries are played.
+pub(crate) mod on {
+    use super::*;
+
+    /// One cluster for all: it takes what all of them do at once.
+    pub(crate) async fn mariadb(client: &Client) {
+        static CLUSTER: OnceCell<MariadbCluster> = OnceCell::const_new();
+        let start = async || {
+            let args = ["--max-allowed-packet=64M", "--innodb-log-file-size=64M"];
+            let cluster = MariadbCluster::start_with(2, args).await;
+            cluster.expect("two mariadb nodes")
+        };
+        play(client, CLUSTER.get_or_init(start).await, Server::Mariadb).await;
+    }
+
+    /// A cluster each: 1.4.0 does not stand prepared statements of several suites at once.
+    pub(crate) async fn seekdb(client: &Client) {
+        let cluster = SeekdbCluster::start(2).await.expect("two seekdb nodes");
+        play(client, &cluster, Server::Seekdb).await;
+    }
+}
+
+async fn play(client: &Client, cluster: &Cluster, server: Server) {
+    let warden = warden_for(cluster).start().await.expect("obwarden");
+    let files = RunDir::create().expect("a directory for files");
+    schema::write_files(files.path());
+    let direct = target(client, cluster.node(0).addr(), server, files.path());
+    let direct_steps = steps(client, cluster, direct.clone()).await;
+
+    let mut victim = cluster.node(1).connect().await.expect("a session to end");
+    let through = Target {
+        addr: warden.addr(),
+        victim: Some(format!("{} {}", cluster.node(1).ip(), victim.id())),
+        ..direct
+    };
+    let mut through_steps = steps(client, cluster, through).await;
+    let virtual_steps = through_steps.take_virtual();
+
+    let missing = direct_steps.missing(&TOPICS);
+    assert_eq!(missing, client.lacks, "topics without a step");
+    let excused = match server {
+        Server::Mariadb => Vec::new(),
+        Server::Seekdb => [&LACKING_ON_SEEKDB, client.odd_on_seekdb].concat(),
+    };
+    let wrong = direct_steps.not_as_named(&excused);
+    assert!(wrong.is_empty(), "not as their names say:\n{wrong}");
+    let differences = Transcript::differences(&direct_steps, &through_steps);
+    assert!(
+        differences.is_empty(),
+        "{}: not as straight to the server:\n{differences}\n{}",
+        client.name,
+        warden.log()
+    );
+    check_virtual(client, &virtual_steps, &mut victim).await;
+}
+
+fn target(client: &Client, addr: SocketAddr, server: Server, files: &Path) -> Target {
+    Target {
+        addr,
+        server,
+        database: format!("battery_{}", client.name),
+        files: files.to_owned(),
+        victim: None,
+    }
+}
+
+/// The battery on fresh tables.
+async fn steps(client: &Client, cluster: &Cluster, target: Target) -> Transcript {
+    schema::create(cluster.node(0), target.server, &target.database).await;
+    let printed = (client.run)(target.clone()).await;
+    if let Some(dir) = std::env::var_os("OBWARDEN_TRANSCRIPTS") {
+        let way = if target.victim.is_some() {
+            "through"
+        } else {
+            "direct"
+        };
+        let name = format!("{:?}-{}-{way}.txt", target.server, client.name);
+        std::fs::write(Path::new(&dir).join(name), &printed).expect("transcript");
+    }
+    let read = Transcript::read(&printed);
+    read.unwrap_or_else(|error| panic!("{} on {target:?}: {error}", client.name))
+}
+
+/// The proxy's own statements: their outcomes are the same with every client.
+async fn check_virtual(client: &Client, steps: &[Step], victim: &mut Conn) {
+    let lists = format!("ok {COLUMNS}; own 1, victim 1 | alive");
+    let prepares = !client.lacks.contains(&"prepared");
+    let mut expected = vec![("sessions/text", lists.as_str())];
+    if prepares {
+        expected.push(("sessions/prepared", &lists));
+    }
+    expected.push(("sessions/full", "ok Warden is client | alive"));
+    expected.push(("kill/no such server!", "error 1210, warnings 1210 | alive"));
+    expected.push(("kill/victim", "ok 0 | alive"));
+    expected.push(("kill/again!", "error 1094, warnings 1094 | alive"));
+    let said: Vec<_> = steps
+        .iter()
+        .map(|step| (step.name.as_str(), step.outcome.as_str()))
+        .collect();
+    assert_eq!(said, expected, "{}", client.name);
+    assert!(!lives(victim).await, "the victim lives");
+}

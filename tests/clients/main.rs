@@ -1,0 +1,102 @@
+//! The same battery of things with clients that share no code with obwarden, straight to the server
+//! and through obwarden: what works directly and not through the proxy is a defect.
+//!
+//! A client's battery is a program in the client's own language. It prints a line a step,
+//! `topic/step: outcome` (see `transcript.rs`), and what it prints straight to the server is what
+//! it has to print through obwarden. What a server does not support is an error on both ways.
+
+mod battery;
+mod mysql_async_steps;
+mod mysql_cli;
+mod programs;
+mod schema;
+#[path = "../support/mod.rs"]
+mod support;
+mod transcript;
+
+use battery::Client;
+
+/// A test a client and server.
+macro_rules! batteries {
+    ($server:ident: $($client:ident),+ $(,)?) => {
+        mod $server {
+            $(#[tokio::test]
+            async fn $client() {
+                crate::battery::on::$server(&super::$client()).await;
+            })+
+        }
+    };
+}
+
+batteries!(mariadb: mysql, pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
+    mysql2, mariadb_js, connector_j, mysql_async);
+// Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
+// straight from the server, too.
+batteries!(seekdb: mysql, pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,
+    connector_j, mysql_async);
+
+/// MariaDB's command line.
+fn mysql() -> Client {
+    Client::new("mysql", mysql_cli::run)
+        .lacks(&["prepared", "pipelining"])
+        // A session that has killed its own query hears nothing of it.
+        .odd_on_seekdb(&["cancel/itself!"])
+}
+
+fn pymysql() -> Client {
+    let run = programs::python("pymysql_battery.py", &[]);
+    Client::new("pymysql", run).lacks(&["prepared", "pipelining"])
+}
+
+/// Oracle's mysql-connector-python, in Python alone.
+fn connector_python() -> Client {
+    let run = programs::python("connector_battery.py", &["pure"]);
+    Client::new("connector_python", run)
+        .lacks(&["pipelining"])
+        .odd_on_seekdb(&[
+            // 4001: the server takes none of the types that this client sends.
+            "prepared/parameters",
+            "prepared/again with other types",
+            "results/statistics",
+        ])
+}
+
+/// The same on Oracle's C library.
+fn connector_python_c() -> Client {
+    let run = programs::python("connector_battery.py", &["c"]);
+    Client::new("connector_python_c", run).lacks(&["pipelining"])
+}
+
+/// MySQLdb, on MariaDB's C library.
+fn mysqlclient() -> Client {
+    let run = programs::python("mysqlclient_battery.py", &[]);
+    Client::new("mysqlclient", run).lacks(&["prepared", "pipelining"])
+}
+
+/// SQLAlchemy on PyMySQL.
+fn sqlalchemy() -> Client {
+    let run = programs::python("sqlalchemy_battery.py", &[]);
+    Client::new("sqlalchemy", run).lacks(&["prepared", "pipelining"])
+}
+
+/// mysql2, of npm.
+fn mysql2() -> Client {
+    Client::new("mysql2", programs::node("mysql2_battery.js"))
+}
+
+/// mariadb, of npm: it sends on without waiting for replies.
+fn mariadb_js() -> Client {
+    Client::new("mariadb_js", programs::node("mariadb_battery.js"))
+        // The client refuses it where the server is no MariaDB.
+        .odd_on_seekdb(&["reset/change user"])
+}
+
+/// MariaDB Connector/J.
+fn connector_j() -> Client {
+    Client::new("connector_j", programs::java("Battery"))
+}
+
+/// mysql_async, in Rust.
+fn mysql_async() -> Client {
+    Client::new("mysql_async", mysql_async_steps::run).lacks(&["pipelining"])
+}
