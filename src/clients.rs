@@ -5,6 +5,7 @@
 //! statement to end.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,6 +20,8 @@ pub struct Clients(Mutex<HashMap<ClientKey, Client>>);
 
 #[derive(Debug)]
 struct Client {
+    /// Whose entry it is: a server may give an id anew before its last holder has noticed.
+    owner: Arc<()>,
     address: SocketAddr,
     /// Of the virtual statement that it runs, if it runs one.
     running: Option<CancellationToken>,
@@ -27,9 +30,11 @@ struct Client {
 impl Clients {
     /// Enters a client; it is in for as long as the registration lives.
     pub fn register(self: &Arc<Self>, key: ClientKey, address: SocketAddr) -> Registration {
+        let owner = Arc::new(());
         self.lock().insert(
             key,
             Client {
+                owner: Arc::clone(&owner),
                 address,
                 running: None,
             },
@@ -37,6 +42,7 @@ impl Clients {
         Registration {
             clients: Arc::clone(self),
             key,
+            owner,
         }
     }
 
@@ -69,6 +75,7 @@ impl Clients {
 pub struct Registration {
     clients: Arc<Clients>,
     key: ClientKey,
+    owner: Arc<()>,
 }
 
 impl Registration {
@@ -86,19 +93,30 @@ impl Registration {
     /// cancelled when the guard is dropped.
     pub fn run(&self) -> Running<'_> {
         let token = CancellationToken::new();
-        if let Some(client) = self.clients.lock().get_mut(&self.key) {
-            client.running = Some(token.clone());
-        }
+        self.change(|client| client.running = Some(token.clone()));
         Running {
             registration: self,
             token,
+        }
+    }
+
+    /// Changes the entry, if it is still this session's.
+    fn change(&self, change: impl FnOnce(&mut Client)) {
+        let mut clients = self.clients.lock();
+        let client = clients.get_mut(&self.key);
+        if let Some(client) = client.filter(|client| Arc::ptr_eq(&client.owner, &self.owner)) {
+            change(client);
         }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.clients.lock().remove(&self.key);
+        if let Entry::Occupied(entry) = self.clients.lock().entry(self.key)
+            && Arc::ptr_eq(&entry.get().owner, &self.owner)
+        {
+            entry.remove();
+        }
     }
 }
 
@@ -119,14 +137,7 @@ impl Running<'_> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         self.token.cancel();
-        if let Some(client) = self
-            .registration
-            .clients
-            .lock()
-            .get_mut(&self.registration.key)
-        {
-            client.running = None;
-        }
+        self.registration.change(|client| client.running = None);
     }
 }
 
@@ -144,6 +155,23 @@ mod tests {
         clients.cancel((backend, 2));
         assert!(!running_one.token().is_cancelled());
         assert!(running_two.token().is_cancelled());
+    }
+
+    #[test]
+    fn one_that_leaves_late_takes_nobody_out_who_was_given_its_id() {
+        let clients = Arc::new(Clients::default());
+        let key = ("10.0.0.1:2881".parse().unwrap(), 1);
+        let late = clients.register(key, "10.1.1.1:1".parse().unwrap());
+        let next = clients.register(key, "10.1.1.1:2".parse().unwrap());
+        let running = next.run();
+        drop(late.run());
+        drop(late);
+        assert_eq!(
+            clients.address(key.0, 1),
+            Some("10.1.1.1:2".parse().unwrap())
+        );
+        clients.cancel(key);
+        assert!(running.token().is_cancelled());
     }
 
     #[test]

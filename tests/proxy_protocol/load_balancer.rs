@@ -1,10 +1,15 @@
 //! A real HAProxy in front.
 
+use std::ffi::OsString;
+use std::process::Stdio;
+
 use mysql_async::Conn;
+use testkit::certificates::Certificates;
 use testkit::sim::{SimCluster, SimSession};
+use tokio::process::Command;
 
 use crate::haproxy::Haproxy;
-use crate::support::{SOON, builder, full_list, opts, run, until, warden};
+use crate::support::{SOON, builder, full_list, opts, run, soon, until, warden};
 
 const LISTED: &[&str] = &["--proxy-protocol-from", "127.0.0.5"];
 
@@ -51,6 +56,45 @@ async fn the_client_is_shown(options: &str) {
         if count == 2 { Ok(()) } else { Err(log) }
     })
     .await;
+}
+
+/// The header comes before all TLS, and in clear.
+#[tokio::test]
+async fn tls_begins_behind_the_header() {
+    let certificates = Certificates::make().unwrap();
+    let own = certificates.issue("obwarden", &["127.0.0.1"]).unwrap();
+    let cluster = SimCluster::start(1).await.unwrap();
+    let started = builder()
+        .servers(cluster.seeds())
+        .args(LISTED)
+        .args(["--tls", "required", "--tls-certificate"])
+        .args([&own.certificate])
+        .args(["--tls-key"])
+        .args([&own.key])
+        .start();
+    let warden = started.await.unwrap();
+    for options in ["send-proxy", "send-proxy-v2"] {
+        let options = format!("{options} source 127.0.0.5");
+        let haproxy = Haproxy::before(warden.addr(), &options).await;
+        let mut ca = OsString::from("--ssl-ca=");
+        ca.push(certificates.ca());
+        let mysql = Command::new("mysql")
+            .args(["--no-defaults", "-h127.0.0.1", "-uroot", "-N"])
+            .arg(format!("-P{}", haproxy.addr().port()))
+            .args([ca, "--ssl-verify-server-cert".into()])
+            .args(["-e", "SHOW FULL SERVER SESSIONS"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = soon("mysql ends", mysql).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && said.contains("client") && said.contains("127.0.0.1:"),
+            "{options}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(!said.contains("127.0.0.5"), "{options}: {said}");
+    }
 }
 
 #[tokio::test]
