@@ -373,7 +373,7 @@ impl Session {
             }
         };
         change.user = name.for_server().into_bytes();
-        change.attributes = change.attributes.as_ref().map(Attributes::through_proxy);
+        change.attributes = change.attributes.map(Attributes::through_proxy);
         self.changing_to = Some(name.user);
         self.relay.router.hold_until_idle();
         self.relay
