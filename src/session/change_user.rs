@@ -36,7 +36,7 @@ impl Session {
             }
         };
         change.user = name.for_server().into_bytes();
-        change.attributes = change.attributes.as_ref().map(Attributes::through_proxy);
+        change.attributes = change.attributes.map(Attributes::through_proxy);
 
         let payload = change.payload(self.capabilities);
         let (addr, _) = self.registration.key();

@@ -273,7 +273,7 @@ async fn read_client(
 fn rewritten(mut login: Login, gate: &Gate) -> Result<(Login, String), LoginError> {
     let name = admit(&login.user, login.attributes.as_ref(), gate).map_err(LoginError::Refused)?;
     login.user = name.for_server().into_bytes();
-    login.attributes = login.attributes.as_ref().map(Attributes::through_proxy);
+    login.attributes = login.attributes.map(Attributes::through_proxy);
     Ok((login, name.user))
 }
 

@@ -13,129 +13,34 @@ mod buffers;
 mod change_user;
 mod console_statements;
 mod farewell;
+mod gate;
 mod login;
 mod proxy_protocol;
 mod relay;
+mod requests;
 mod router;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::SemaphorePermit;
 
 use crate::audit::Caller;
-use crate::clients::{Clients, Registration};
-use crate::cluster::Cluster;
-use crate::console::{self, Console};
+use crate::clients::Registration;
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::{Level, Message};
-use crate::transport::tls::ClientTls;
 use crate::transport::{PacketStream, Stream};
-use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
+use crate::wire::answer::SqlError;
 use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::packet::put_packet;
 use crate::wire::reply::ReplyTracker;
-use backends::Backends;
-use console_statements::STATEMENTS_MAX;
-use farewell::Farewells;
+pub use gate::{Gate, Limits};
 use login::{Fault, LoginError};
 pub use proxy_protocol::LoadBalancers;
 use relay::{Ended, Event, Relay};
-use router::{Answered, Request};
-
-/// What clients may take of the proxy.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Clients at once, those in their login among them.
-    pub max_connections: usize,
-    /// The longest packet that the proxy reads whole, in bytes: all others pass through, however long.
-    pub packet_bytes_max: usize,
-    /// Until a backend must have greeted.
-    pub connect_timeout: Duration,
-    /// Until a client must have logged in.
-    pub handshake_timeout: Duration,
-    /// How long a connection may be silent before it is probed whether the other side is still there.
-    pub tcp_keepalive: Duration,
-}
-
-/// What all sessions share.
-#[derive(Debug)]
-pub struct Gate {
-    cluster: Arc<Cluster>,
-    clients: Arc<Clients>,
-    console: Console,
-    backends: Backends,
-    client_tls: Option<ClientTls>,
-    limits: Limits,
-    load_balancers: LoadBalancers,
-    places: Arc<Semaphore>,
-    farewells: Farewells,
-    shutdown: CancellationToken,
-}
-
-impl Gate {
-    /// A gate to `cluster`. Sessions end when `shutdown` is cancelled.
-    pub fn new(
-        cluster: Arc<Cluster>,
-        clients: Arc<Clients>,
-        console: Console,
-        limits: Limits,
-        shutdown: CancellationToken,
-    ) -> Self {
-        Self {
-            client_tls: None,
-            backends: Backends::new(Arc::clone(&cluster), limits),
-            cluster,
-            clients,
-            console,
-            limits,
-            load_balancers: LoadBalancers::default(),
-            places: Arc::new(Semaphore::new(
-                limits.max_connections.min(Semaphore::MAX_PERMITS),
-            )),
-            farewells: Farewells::default(),
-            shutdown,
-        }
-    }
-
-    /// The same gate with TLS toward clients.
-    #[must_use]
-    pub fn with_tls(self, tls: ClientTls) -> Self {
-        Self {
-            client_tls: Some(tls),
-            ..self
-        }
-    }
-
-    /// The same gate behind `load_balancers`, which say by PROXY header whom they connect for.
-    #[must_use]
-    pub fn behind(self, load_balancers: LoadBalancers) -> Self {
-        Self {
-            load_balancers,
-            ..self
-        }
-    }
-
-    /// Prepares a socket that clients will be accepted from: they inherit what is set here.
-    ///
-    /// # Errors
-    /// When the system does not let us.
-    pub fn set_up_listener(&self, listener: &impl AsFd) -> io::Result<()> {
-        set_up(listener, self.limits.tcp_keepalive)
-    }
-
-    /// The cluster's name, where it is known.
-    fn cluster_name(&self) -> Option<String> {
-        let configured = self.cluster.settings().cluster_name.clone();
-        configured.or_else(|| self.cluster.snapshot()?.cluster_name.clone())
-    }
-}
+use router::Answered;
 
 /// Serves one client from its connecting to its end.
 pub async fn serve(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
@@ -145,11 +50,12 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
         return Box::pin(refusal).await;
     };
     // What is rare or soon over is boxed: an idle session keeps no room for it.
-    let Some((mut session, _place)) = Box::pin(enter(stream, peer, place, &gate)).await else {
+    let Some((mut session, place)) = Box::pin(enter(stream, peer, place, &gate)).await else {
         return;
     };
     let ended = session.run(&gate).await;
     session.log_end(&ended);
+    drop(place);
     Box::pin(session.say_farewell(&gate)).await;
 }
 
@@ -286,123 +192,6 @@ impl Session {
         }
     }
 
-    /// Answers a command that does not go to the backend.
-    async fn answer(&mut self, request: Request, gate: &Gate) -> Result<(), Ended> {
-        let said = match request {
-            Request::Query(text) => match String::from_utf8(text) {
-                Ok(text) => self.ask_console(console::Command::Query(text), gate).await,
-                Err(_) => self.say_error(not_utf8()).await,
-            },
-            Request::Prepare(text) => match (
-                String::from_utf8(text),
-                self.relay.router.statements.next_id(),
-            ) {
-                (Ok(text), Some(id)) => {
-                    self.ask_console(console::Command::Prepare { id, text }, gate)
-                        .await
-                }
-                (Ok(_), None) => {
-                    let text = format!(
-                        "Can't prepare more than {STATEMENTS_MAX} virtual statements in a session"
-                    );
-                    self.say_error(SqlError::new(1461, text)).await
-                }
-                (Err(_), _) => self.say_error(not_utf8()).await,
-            },
-            Request::Execute { id } => {
-                match self.relay.router.statements.text(id).map(str::to_owned) {
-                    Some(text) => {
-                        self.ask_console(console::Command::Execute { id, text }, gate)
-                            .await
-                    }
-                    None => {
-                        self.say_error(SqlError::new(
-                            1243,
-                            format!("Unknown prepared statement {id}"),
-                        ))
-                        .await
-                    }
-                }
-            }
-            Request::Fetch { id } => {
-                let text = format!("The statement ({id}) has no open cursor.");
-                self.say_error(SqlError::new(1421, text)).await
-            }
-            Request::Reset => {
-                let status = self.relay.tracker.status() & STATUS_LASTING;
-                let ok = OkAnswer {
-                    status,
-                    ..OkAnswer::default()
-                };
-                self.say(&ok.ok_payload(self.capabilities)).await
-            }
-            Request::Mixed => {
-                let text =
-                    "A statement of obwarden's must stand alone: nothing of this packet was run";
-                self.say_error(SqlError::new(1235, text)).await
-            }
-            Request::TooLong => {
-                let text = format!(
-                    "obwarden: a virtual statement of more than {} bytes (packet_bytes_max)",
-                    gate.limits.packet_bytes_max
-                );
-                let said = self.say_error(SqlError::new(1153, text)).await;
-                said.and(Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a virtual statement that is too long",
-                )))
-            }
-            Request::ChangeUser(payload) => return self.change_user(&payload, gate).await,
-        };
-        said.map_err(Ended::ClientLost)
-    }
-
-    /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
-    async fn ask_console(&mut self, command: console::Command, gate: &Gate) -> io::Result<()> {
-        let running = self.registration.run();
-        let mut exchange = gate.console.open(console::Request {
-            command: command.clone(),
-            caller: self.caller.clone(),
-            capabilities: self.capabilities,
-            extended: self.extended,
-            status: self.relay.tracker.status(),
-            messages: Arc::clone(&self.messages),
-            cancel: running.token().clone(),
-        });
-        let mut reply = Vec::new();
-        let mut replied = false;
-        loop {
-            reply.clear();
-            let more = tokio::select! {
-                more = exchange.next(&mut reply) => more,
-                () = self.relay.client_left() => return Err(io::ErrorKind::UnexpectedEof.into()),
-            };
-            match more {
-                Ok(true) => self.relay.send_to_client(&reply).await?,
-                Ok(false) => break,
-                Err(error) if replied => return Err(error),
-                Err(error) => {
-                    drop(running);
-                    tracing::error!(%error, "a virtual statement has broken off");
-                    let text = format!("obwarden: the statement has broken off: {error}");
-                    return self.say_error(SqlError::new(1105, text)).await;
-                }
-            }
-            replied = true;
-        }
-        let Some(outcome) = exchange.outcome() else {
-            return Ok(());
-        };
-        drop(running);
-        if let (console::Command::Prepare { id, text }, Ok(())) = (command, &outcome.result) {
-            self.relay.router.statements.keep(id, text);
-        }
-        if let Some(messages) = outcome.messages {
-            self.leave_behind(messages);
-        }
-        Ok(())
-    }
-
     /// Keeps a statement's messages for `SHOW WARNINGS`.
     fn leave_behind(&mut self, messages: Vec<Message>) {
         self.messages = Arc::new(messages);
@@ -476,24 +265,6 @@ impl Session {
         }
         Ended::Over
     }
-}
-
-/// Sends small packets at once, and has a silent connection probed, so that one whose other side has
-/// vanished ends. What a listener has been told, the sockets that it accepts need not be told.
-fn set_up(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
-    let socket = SockRef::from(socket);
-    socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(keepalive)
-        .with_interval(keepalive);
-    socket.set_tcp_keepalive(&keepalive)
-}
-
-fn not_utf8() -> SqlError {
-    SqlError::new(
-        1300,
-        "Invalid utf8mb4 character string: a statement of obwarden's must be UTF-8",
-    )
 }
 
 #[cfg(test)]

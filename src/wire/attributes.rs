@@ -64,26 +64,30 @@ impl Attributes {
     }
 
     /// The attributes as the server may see them.
-    pub fn through_proxy(&self) -> Self {
+    #[must_use]
+    pub fn through_proxy(self) -> Self {
+        let pairs = self.0.into_iter();
         Self(
-            self.0
-                .iter()
-                .filter_map(|(name, value)| pair_through_proxy(name, value))
+            pairs
+                .filter_map(|(name, value)| {
+                    let value = value_through_proxy(&name, value)?;
+                    Some((name, value))
+                })
                 .collect(),
         )
     }
 }
 
-fn pair_through_proxy(name: &[u8], value: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn value_through_proxy(name: &[u8], value: Vec<u8>) -> Option<Vec<u8>> {
     match name {
         b"__proxy_capability_flag" => {
-            let flags: u64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
+            let flags: u64 = std::str::from_utf8(&value).ok()?.trim().parse().ok()?;
             let kept = flags & PROXY_CAPABILITY_LOAD_LOCAL;
-            Some((name.to_vec(), kept.to_string().into_bytes()))
+            Some(kept.to_string().into_bytes())
         }
         b"__mysql_client_type" if value == b"__ob_proxy" => None,
         _ if DROPPED.contains(&name) => None,
-        _ => Some((name.to_vec(), value.to_vec())),
+        _ => Some(value),
     }
 }
 

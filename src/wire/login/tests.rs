@@ -109,7 +109,7 @@ fn a_real_login_is_rewritten_in_the_places_that_must_change_and_in_no_other() {
     for (hex, capabilities, flag, flag_through_proxy, attribute_bytes) in table {
         let sent = payload(hex);
         let mut login = read(&sent, SEEKDB_OFFER).unwrap();
-        login.attributes = login.attributes.map(|all| all.through_proxy());
+        login.attributes = login.attributes.map(Attributes::through_proxy);
 
         let mut expected = sent;
         expected[..4].copy_from_slice(&capabilities.to_le_bytes());
@@ -326,7 +326,7 @@ fn a_change_of_user_that_needs_no_change_passes_byte_for_byte() {
 fn a_change_of_user_is_rewritten_like_a_login() {
     let mut change = ChangeUser::read(&change_user(), CHANGE_USER_CAPABILITIES).unwrap();
     change.user = b"root".to_vec();
-    change.attributes = change.attributes.map(|all| all.through_proxy());
+    change.attributes = change.attributes.map(Attributes::through_proxy);
     let written = change.payload(CHANGE_USER_CAPABILITIES);
     assert_eq!(
         ChangeUser::read(&written, CHANGE_USER_CAPABILITIES),

@@ -1,0 +1,117 @@
+//! What all sessions share: where they go, what they may take, and when they must end.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::LoadBalancers;
+use super::backends::Backends;
+use super::farewell::Farewells;
+use crate::clients::Clients;
+use crate::cluster::Cluster;
+use crate::console::Console;
+use crate::transport::tls::ClientTls;
+
+/// What clients may take of the proxy.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Clients at once, those in their login among them.
+    pub max_connections: usize,
+    /// The longest packet that the proxy reads whole, in bytes: all others pass through, however long.
+    pub packet_bytes_max: usize,
+    /// Until a backend must have greeted.
+    pub connect_timeout: Duration,
+    /// Until a client must have logged in.
+    pub handshake_timeout: Duration,
+    /// How long a connection may be silent before it is probed whether the other side is still there.
+    pub tcp_keepalive: Duration,
+}
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Gate {
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) clients: Arc<Clients>,
+    pub(super) console: Console,
+    pub(super) backends: Backends,
+    pub(super) client_tls: Option<ClientTls>,
+    pub(super) limits: Limits,
+    pub(super) load_balancers: LoadBalancers,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) farewells: Farewells,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl Gate {
+    /// A gate to `cluster`. Sessions end when `shutdown` is cancelled.
+    pub fn new(
+        cluster: Arc<Cluster>,
+        clients: Arc<Clients>,
+        console: Console,
+        limits: Limits,
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self {
+            client_tls: None,
+            backends: Backends::new(Arc::clone(&cluster), limits),
+            cluster,
+            clients,
+            console,
+            limits,
+            load_balancers: LoadBalancers::default(),
+            places: Arc::new(Semaphore::new(
+                limits.max_connections.min(Semaphore::MAX_PERMITS),
+            )),
+            farewells: Farewells::default(),
+            shutdown,
+        }
+    }
+
+    /// The same gate with TLS toward clients.
+    #[must_use]
+    pub fn with_tls(self, tls: ClientTls) -> Self {
+        Self {
+            client_tls: Some(tls),
+            ..self
+        }
+    }
+
+    /// The same gate behind `load_balancers`, which say by PROXY header whom they connect for.
+    #[must_use]
+    pub fn behind(self, load_balancers: LoadBalancers) -> Self {
+        Self {
+            load_balancers,
+            ..self
+        }
+    }
+
+    /// Prepares a socket that clients will be accepted from: they inherit what is set here.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn set_up_listener(&self, listener: &impl AsFd) -> io::Result<()> {
+        set_up(listener, self.limits.tcp_keepalive)
+    }
+
+    /// The cluster's name, where it is known.
+    pub(super) fn cluster_name(&self) -> Option<String> {
+        let configured = self.cluster.settings().cluster_name.clone();
+        configured.or_else(|| self.cluster.snapshot()?.cluster_name.clone())
+    }
+}
+
+/// Sends small packets at once, and has a silent connection probed, so that one whose other side has
+/// vanished ends. What a listener has been told, the sockets that it accepts need not be told.
+pub(super) fn set_up(socket: &impl AsFd, keepalive: Duration) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(keepalive)
+        .with_interval(keepalive);
+    socket.set_tcp_keepalive(&keepalive)
+}
