@@ -56,7 +56,10 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, gate: Arc<Gate>) {
     let ended = session.run(&gate).await;
     session.log_end(&ended);
     drop(place);
-    Box::pin(session.say_farewell(&gate)).await;
+    // A client that has said that it leaves hears nothing any more.
+    if !matches!(ended, Ended::Over) {
+        Box::pin(session.say_farewell(&gate)).await;
+    }
 }
 
 /// Logs a client in, or tells it why not: it has lost its place then.
@@ -227,7 +230,9 @@ impl Session {
         let client = self.caller.client;
         let (backend, thread_id) = self.registration.key();
         match ended {
-            Ended::Over => tracing::debug!(%client, %backend, "the session is over"),
+            Ended::Over | Ended::ShutDown => {
+                tracing::debug!(%client, %backend, "the session is over");
+            }
             Ended::ServerClosed { owing: false } => {
                 tracing::info!(%client, %backend, thread_id, "the server has closed an idle session");
             }
@@ -263,7 +268,7 @@ impl Session {
             put_packet(&mut packet, 0, &error.payload());
             let _ = self.relay.send_to_client(&packet).await;
         }
-        Ended::Over
+        Ended::ShutDown
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) enum Ended {
     },
     ServerLost(io::Error),
     ClientLost(io::Error),
+    /// The proxy itself ends.
+    ShutDown,
 }
 
 /// A client, its backend, and what is between them.

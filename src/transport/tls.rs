@@ -128,8 +128,8 @@ impl ServerTls {
     /// When the authorities' file cannot be read or has none.
     pub fn new(verify: Verify) -> Result<Self, TlsSetupError> {
         let verifier: Arc<dyn ServerCertVerifier> = match &verify {
-            Verify::Nothing => Arc::new(AnyCertificate(provider())),
-            Verify::Authority(ca) => Arc::new(AnyName(authorities(ca)?)),
+            Verify::Nothing => Arc::new(Lenient::AnyCertificate(provider())),
+            Verify::Authority(ca) => Arc::new(Lenient::AnyName(authorities(ca)?)),
             Verify::AuthorityAndName(ca) => authorities(ca)?,
         };
         let versions = ClientConfig::builder_with_provider(provider())
@@ -202,11 +202,17 @@ fn authorities(ca: &Path) -> Result<Arc<WebPkiServerVerifier>, TlsSetupError> {
         .map_err(|error| unusable(error.to_string()))
 }
 
-/// Takes a certificate that an authority has made, whatever name it is made out to.
+/// Demands less of a certificate than that it is made out to the server.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+enum Lenient {
+    /// It may be made out to anybody, if an authority has made it.
+    AnyName(Arc<WebPkiServerVerifier>),
+    /// It may be any. Whoever answers may have made it on the spot, so that what is signed with it proves
+    /// nothing: this is not looked at either, and certificates of every age and make will do.
+    AnyCertificate(Arc<CryptoProvider>),
+}
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -215,11 +221,13 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let Self::AnyName(strict) = self else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified =
+            strict.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         // The name is the last thing that is looked at.
-        match self
-            .0
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        {
+        match verified {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -233,7 +241,10 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, cert, dss)
+        match self {
+            Self::AnyName(strict) => strict.verify_tls12_signature(message, cert, dss),
+            Self::AnyCertificate(_) => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -242,50 +253,18 @@ impl ServerCertVerifier for AnyName {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, cert, dss)
+        match self {
+            Self::AnyName(strict) => strict.verify_tls13_signature(message, cert, dss),
+            Self::AnyCertificate(_) => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// Takes any certificate. Whoever answers may have made one on the spot, so that what it signs with it
-/// proves nothing: this is also not looked at, and certificates of every age and make will do.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        match self {
+            Self::AnyName(strict) => strict.supported_verify_schemes(),
+            Self::AnyCertificate(provider) => provider
+                .signature_verification_algorithms
+                .supported_schemes(),
+        }
     }
 }

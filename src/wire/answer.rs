@@ -10,6 +10,11 @@ use super::Malformed;
 use super::capabilities::Capabilities;
 use super::cursor::{Cursor, put_lenenc, put_lenenc_bytes};
 
+/// First byte of an OK packet.
+pub(super) const OK: u8 = 0x00;
+/// First byte of an ERR packet.
+pub(super) const ERR: u8 = 0xff;
+
 /// Of a server's last status flags, those that stay true while somebody else answers.
 pub const STATUS_LASTING: u16 = StatusFlags::SERVER_STATUS_IN_TRANS.bits()
     | StatusFlags::SERVER_STATUS_AUTOCOMMIT.bits()
@@ -51,7 +56,7 @@ impl SqlError {
 
     /// The payload of its ERR packet.
     pub fn payload(&self) -> Vec<u8> {
-        let mut payload = vec![0xff];
+        let mut payload = vec![ERR];
         payload.extend_from_slice(&self.code.to_le_bytes());
         payload.push(b'#');
         payload.extend_from_slice(&self.state);
@@ -62,7 +67,7 @@ impl SqlError {
     /// The payload of its ERR packet in place of a greeting: clients know of no SQLSTATE yet, and would
     /// show it as text.
     pub fn payload_before_greeting(&self) -> Vec<u8> {
-        let mut payload = vec![0xff];
+        let mut payload = vec![ERR];
         payload.extend_from_slice(&self.code.to_le_bytes());
         payload.extend_from_slice(self.text.as_bytes());
         payload
@@ -71,7 +76,7 @@ impl SqlError {
     /// Reads an ERR packet's payload. Before the login there is no SQLSTATE in it.
     pub fn read(payload: &[u8]) -> Result<Self, Malformed> {
         let mut cursor = Cursor::new(payload);
-        if cursor.u8("error packet")? != 0xff {
+        if cursor.u8("error packet")? != ERR {
             return Err(Malformed("error packet"));
         }
         let code = cursor.u16("error code")?;
@@ -113,7 +118,7 @@ pub struct OkAnswer {
 impl OkAnswer {
     /// The payload of an OK packet for a client with `capabilities` in force.
     pub fn ok_payload(&self, capabilities: Capabilities) -> Vec<u8> {
-        self.payload(0x00, capabilities)
+        self.payload(OK, capabilities)
     }
 
     /// The payload of the packet that ends a result set for a client with `capabilities` in force.

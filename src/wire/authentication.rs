@@ -10,6 +10,7 @@
 //! nobody understands: those are refused.
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>
 
+use super::answer::{ERR, OK};
 use super::cursor::Cursor;
 
 /// The method where a login names none.
@@ -19,14 +20,10 @@ const CACHING_SHA2: &[u8] = b"caching_sha2_password";
 /// Send the password itself.
 const READABLE: [&[u8]; 3] = [b"mysql_clear_password", b"dialog", b"sha256_password"];
 
-/// First byte of an OK packet.
-const OK: u8 = 0x00;
 /// First byte of more data for the method in hand.
 const MORE_DATA: u8 = 0x01;
 /// First byte of a request to switch to another method.
 const SWITCH: u8 = 0xfe;
-/// First byte of an ERR packet.
-const ERR: u8 = 0xff;
 
 /// caching_sha2_password: "fast authentication succeeded".
 const FAST_SUCCEEDED: u8 = 3;

@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 
-use super::answer::{eof_status, ok_status};
+use super::answer::{ERR, OK, eof_status, ok_status};
 use super::command::{Command, ReplyShape};
 use super::packet::{PART_BYTES_MAX, PacketWalker, Passed, Report};
 
@@ -23,14 +23,10 @@ const MORE_RESULTS: u16 = 0x0008;
 /// `SERVER_STATUS_CURSOR_EXISTS`: the rows stay on the server until they are fetched.
 const CURSOR_EXISTS: u16 = 0x0040;
 
-/// First byte of an OK packet.
-const OK: u8 = 0x00;
 /// First byte of a LOCAL INFILE request.
 const LOCAL_INFILE: u8 = 0xfb;
 /// First byte of an EOF packet, and of an OK packet in its place.
 const EOF: u8 = 0xfe;
-/// First byte of an ERR packet.
-const ERR: u8 = 0xff;
 
 /// An EOF packet is shorter than this; a longer packet with its first byte is a row.
 const EOF_BYTES_LIMIT: usize = 9;
