@@ -135,7 +135,11 @@ pub(crate) mod on {
     pub(crate) async fn mariadb(client: &Client) {
         static CLUSTER: OnceCell<MariadbCluster> = OnceCell::const_new();
         let start = async || {
-            let args = ["--max-allowed-packet=64M", "--innodb-log-file-size=64M"];
+            let args = [
+                "--max-allowed-packet=64M",
+                "--innodb-log-file-size=64M",
+                "--innodb-flush-log-at-trx-commit=0", // nobody reads it again after a crash
+            ];
             let cluster = MariadbCluster::start_with(2, args).await;
             cluster.expect("two mariadb nodes")
         };
@@ -150,7 +154,14 @@ pub(crate) mod on {
 }
 
 async fn play(client: &Client, cluster: &Cluster, server: Server) {
-    let warden = warden_for(cluster).start().await.expect("obwarden");
+    // Patient: on a busy machine a slow greeting is no reason to go to the second node.
+    let patience = [
+        ["--connect-timeout", "30s"],
+        ["--handshake-timeout", "60s"],
+        ["--node-timeout", "20s"],
+    ];
+    let warden = warden_for(cluster).args(patience.concat()).start().await;
+    let warden = warden.expect("obwarden");
     let files = RunDir::create().expect("a directory for files");
     schema::write_files(files.path());
     let direct = target(client, cluster.node(0).addr(), server, files.path());

@@ -45,6 +45,17 @@ public final class Battery {
 
     private static void logins() {
         steps.step("login/as root", c -> Steps.query(c, "SELECT CURRENT_USER(), DATABASE(), @@autocommit"));
+        steps.step("login/without waiting", c -> {
+            for (int attempt = 1; ; attempt++) {
+                try (Connection hasty = Steps.connect("usePipelineAuth=true")) {
+                    return Steps.query(hasty, "SELECT DATABASE(), @@autocommit");
+                } catch (SQLException error) {
+                    if (attempt == 10 || !error.getSQLState().startsWith("08")) {
+                        throw error;
+                    }
+                }
+            }
+        });
         steps.step("login/with a password", c -> Steps.query(c, "SELECT DATABASE()"),
                 "user=" + Steps.DATABASE, "password=" + Steps.PASSWORD);
         steps.step("login/wrong password!", c -> "in", "user=" + Steps.DATABASE, "password=no");

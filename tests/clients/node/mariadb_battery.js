@@ -8,7 +8,7 @@ const { HOST, PORT, SERVER, DATABASE, VICTIM, SLEEP, Battery, RowSum, common, fi
 const connect = ({ charset, ...options }) =>
   mariadb.createConnection({
     host: HOST, port: PORT, user: 'root', database: DATABASE, charset: charset ?? 'utf8mb4', timezone: 'Z',
-    pipelining: true, checkNumberRange: false, ...options,
+    connectTimeout: 60000, pipelining: true, checkNumberRange: false, ...options,
   });
 
 // Rows with what columns are, or what an OK says.

@@ -9,7 +9,7 @@ const { HOST, PORT, DATABASE, VICTIM, SLEEP, Battery, RowSum, common, file, outc
 const connect = (options) =>
   mysql.createConnection({
     host: HOST, port: PORT, user: 'root', database: DATABASE, charset: 'utf8mb4', timezone: 'Z',
-    supportBigNumbers: true, bigNumberStrings: true, ...options,
+    connectTimeout: 60000, supportBigNumbers: true, bigNumberStrings: true, ...options,
   });
 
 // Rows, or what an OK says, with what columns are.

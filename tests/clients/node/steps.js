@@ -97,6 +97,8 @@ class Battery {
     let outcome;
     try {
       connection = await this.connect(options);
+      // Whoever asks next hears of a connection that was closed meanwhile: no reason to end the program.
+      connection.on('error', () => {});
       outcome = `ok ${shown(await body(connection))}`;
     } catch (error) {
       outcome = isError(error) ? `error ${told(error)}` : `broken ${error?.stack ?? error}`;

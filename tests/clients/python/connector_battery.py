@@ -33,7 +33,7 @@ class Connector(Driver):
 
     def connect(self, **options):
         given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4"}
-        given |= {"use_pure": PURE, "ssl_disabled": True}
+        given |= {"use_pure": PURE, "ssl_disabled": True, "connection_timeout": 60}
         return mysql.connector.connect(**(given | options))
 
     def told(self, error):

@@ -14,7 +14,8 @@ class Mysqlclient(Driver):
     no_files = {"local_infile": 0}
 
     def connect(self, **options):
-        given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4"}
+        given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4",
+                 "connect_timeout": 60}
         return MySQLdb.connect(**(given | options))
 
     def told(self, error):

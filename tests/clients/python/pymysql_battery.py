@@ -14,7 +14,8 @@ class PyMySQL(Driver):
     files = {"local_infile": True}
 
     def connect(self, **options):
-        given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4"}
+        given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4",
+                 "connect_timeout": 60}
         return pymysql.connect(**(given | options))
 
     def told(self, error):

@@ -40,7 +40,7 @@ class Book(Base):
 
 def engine(user="root", password="", database=DATABASE, charset="utf8mb4", arguments=None, **options):
     url = sqlalchemy.URL.create("mysql+pymysql", user, password, HOST, PORT, database, {"charset": charset})
-    return create_engine(url, connect_args=arguments or {}, **options)
+    return create_engine(url, connect_args={"connect_timeout": 60} | (arguments or {}), **options)
 
 
 def connect(**options):

@@ -32,7 +32,7 @@ pub(crate) async fn run() -> Result<()> {
     say("PyPI, into target/testkit", &pypi);
     say("npm, into target/testkit", &npm);
     println!(
-        "  {:<23} {:<10} PyPI, into target/testkit: OceanBase's kernel",
+        "  {:<31} {:<10} PyPI, into target/testkit: OceanBase's kernel",
         "seekdb", "if new"
     );
 
@@ -60,7 +60,7 @@ fn say(registry: &str, needs: &[Need]) {
     } in needs
     {
         let state = if *missing { "to install" } else { "there" };
-        println!("  {name:<23} {state:<10} {registry}: {purpose}");
+        println!("  {name:<31} {state:<10} {registry}: {purpose}");
     }
 }
 
