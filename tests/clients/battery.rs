@@ -1,10 +1,12 @@
 //! A battery played twice on one server: straight, and through obwarden.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use mysql_async::Conn;
+use testkit::certificates::{Certificates, Issued};
 use testkit::cluster::Cluster;
 use testkit::mariadb::MariadbCluster;
 use testkit::paths::RunDir;
@@ -105,6 +107,8 @@ pub(crate) struct Target {
     pub(crate) database: String,
     /// Files for LOAD DATA; the same both times, as their names stand in errors.
     pub(crate) files: PathBuf,
+    /// Where there is to be TLS: who has issued the server's certificate.
+    pub(crate) ca: Option<PathBuf>,
     /// Through obwarden only: a session to end, as KILL SERVER SESSION names it.
     pub(crate) victim: Option<String>,
 }
@@ -122,6 +126,13 @@ impl Target {
             ("BATTERY_SERVER", server.to_owned()),
             ("BATTERY_DATABASE", self.database.clone()),
             ("BATTERY_FILES", self.files.display().to_string()),
+            (
+                "BATTERY_CA",
+                self.ca
+                    .as_ref()
+                    .map(|ca| ca.display().to_string())
+                    .unwrap_or_default(),
+            ),
             ("BATTERY_VICTIM", self.victim.clone().unwrap_or_default()),
         ]
     }
@@ -134,37 +145,96 @@ pub(crate) mod on {
     /// One cluster for all: it takes what all of them do at once.
     pub(crate) async fn mariadb(client: &Client) {
         static CLUSTER: OnceCell<MariadbCluster> = OnceCell::const_new();
+        let cluster = CLUSTER.get_or_init(async || two_mariadbs([]).await).await;
+        play(client, cluster, Server::Mariadb, None).await;
+    }
+
+    /// The same with TLS: client to server, or client to obwarden and obwarden to server.
+    pub(crate) async fn mariadb_with_tls(client: &Client) {
+        static CLUSTER: OnceCell<(MariadbCluster, Certificates, Issued)> = OnceCell::const_new();
         let start = async || {
-            let args = [
-                "--max-allowed-packet=64M",
-                "--innodb-log-file-size=64M",
-                "--innodb-flush-log-at-trx-commit=0", // nobody reads it again after a crash
-            ];
-            let cluster = MariadbCluster::start_with(2, args).await;
-            cluster.expect("two mariadb nodes")
+            let certificates = Certificates::make().expect("authorities");
+            let issued = certificates.issue("all", &["127.0.0.1", "127.0.0.2"]);
+            let issued = issued.expect("a certificate");
+            let option = |name: &str, file: &Path| format!("--ssl-{name}={}", file.display());
+            let cluster = two_mariadbs([
+                option("cert", &issued.certificate),
+                option("key", &issued.key),
+            ]);
+            (cluster.await, certificates, issued)
         };
-        play(client, CLUSTER.get_or_init(start).await, Server::Mariadb).await;
+        let (cluster, certificates, own) = CLUSTER.get_or_init(start).await;
+        let tls = Tls {
+            ca: certificates.ca(),
+            own,
+        };
+        play(client, cluster, Server::Mariadb, Some(tls)).await;
+    }
+
+    async fn two_mariadbs<const N: usize>(args: [String; N]) -> MariadbCluster {
+        let all = [
+            "--max-allowed-packet=64M",
+            "--innodb-log-file-size=64M",
+            "--innodb-flush-log-at-trx-commit=0", // nobody reads it again after a crash
+        ];
+        let args = all.map(str::to_owned).into_iter().chain(args);
+        let cluster = MariadbCluster::start_with(2, args).await;
+        cluster.expect("two mariadb nodes")
     }
 
     /// A cluster each: 1.4.0 does not stand prepared statements of several suites at once.
     pub(crate) async fn seekdb(client: &Client) {
         let cluster = SeekdbCluster::start(2).await.expect("two seekdb nodes");
-        play(client, &cluster, Server::Seekdb).await;
+        play(client, &cluster, Server::Seekdb, None).await;
     }
 }
 
-async fn play(client: &Client, cluster: &Cluster, server: Server) {
+/// What obwarden takes for TLS on both sides.
+struct Tls<'c> {
+    ca: PathBuf,
+    own: &'c Issued,
+}
+
+impl Tls<'_> {
+    fn args(&self) -> [&OsStr; 10] {
+        let option = OsStr::new;
+        [
+            option("--tls"),
+            option("required"),
+            option("--tls-certificate"),
+            self.own.certificate.as_os_str(),
+            option("--tls-key"),
+            self.own.key.as_os_str(),
+            option("--server-tls"),
+            option("verify-full"),
+            option("--server-tls-ca"),
+            self.ca.as_os_str(),
+        ]
+    }
+}
+
+async fn play(client: &Client, cluster: &Cluster, server: Server, tls: Option<Tls<'_>>) {
     // Patient: on a busy machine a slow greeting is no reason to go to the second node.
     let patience = [
         ["--connect-timeout", "30s"],
         ["--handshake-timeout", "60s"],
         ["--node-timeout", "20s"],
     ];
-    let warden = warden_for(cluster).args(patience.concat()).start().await;
-    let warden = warden.expect("obwarden");
+    let mut warden = warden_for(cluster).args(patience.concat());
+    if let Some(tls) = &tls {
+        warden = warden.args(tls.args());
+    }
+    let warden = warden.start().await.expect("obwarden");
     let files = RunDir::create().expect("a directory for files");
     schema::write_files(files.path());
-    let direct = target(client, cluster.node(0).addr(), server, files.path());
+    let direct = Target {
+        addr: cluster.node(0).addr(),
+        server,
+        database: format!("battery_{}", client.name),
+        files: files.path().to_owned(),
+        ca: tls.map(|tls| tls.ca),
+        victim: None,
+    };
     let direct_steps = steps(client, cluster, direct.clone()).await;
 
     let mut victim = cluster.node(1).connect().await.expect("a session to end");
@@ -192,16 +262,6 @@ async fn play(client: &Client, cluster: &Cluster, server: Server) {
         warden.log()
     );
     check_virtual(client, &virtual_steps, &mut victim).await;
-}
-
-fn target(client: &Client, addr: SocketAddr, server: Server, files: &Path) -> Target {
-    Target {
-        addr,
-        server,
-        database: format!("battery_{}", client.name),
-        files: files.to_owned(),
-        victim: None,
-    }
 }
 
 /// The battery on fresh tables.

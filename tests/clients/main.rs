@@ -30,6 +30,9 @@ macro_rules! batteries {
 
 batteries!(mariadb: mysql, pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
     mysql2, mariadb_js, connector_j, mysql_async);
+// Without mysql_async, which has TLS in builds other than the one that obwarden itself rests on.
+batteries!(mariadb_with_tls: mysql, pymysql, connector_python, connector_python_c, mysqlclient,
+    sqlalchemy, mysql2, mariadb_js, connector_j);
 // Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
 // straight from the server, too.
 batteries!(seekdb: mysql, pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,

@@ -17,6 +17,8 @@ import java.util.zip.CRC32;
 /** Where the server is, and how a step is told: each on a connection of its own. */
 final class Steps {
     static final String HOST = System.getenv("BATTERY_HOST");
+    /** Of the server's certificate, where there is to be TLS. */
+    static final String CA = System.getenv("BATTERY_CA");
     static final String PORT = System.getenv("BATTERY_PORT");
     static final String DATABASE = System.getenv("BATTERY_DATABASE");
     static final boolean MARIADB = System.getenv("BATTERY_SERVER").equals("mariadb");
@@ -54,6 +56,10 @@ final class Steps {
         properties.setProperty("user", "root");
         // Its login without waits gives a server half a second: too little on a busy machine.
         properties.setProperty("usePipelineAuth", "false");
+        if (!CA.isEmpty()) {
+            properties.setProperty("useSsl", "true");
+            properties.setProperty("serverSslCert", CA);
+        }
         String database = DATABASE;
         for (String option : options) {
             String[] parts = option.split("=", 2);

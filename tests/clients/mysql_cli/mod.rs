@@ -6,6 +6,7 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use tokio::process::Command;
@@ -76,7 +77,7 @@ fn steps(battery: &str) -> impl Iterator<Item = Step<'_>> {
 async fn outcome(step: &Step<'_>, target: &Target) -> String {
     let is_mysql = step.words[0] == "mysql";
     let mut command = Command::new(&step.words[0]);
-    command.args(options(target.addr));
+    command.args(options(target.addr)).args(tls(target));
     if is_mysql {
         command.args([
             "--force",
@@ -202,6 +203,7 @@ fn mysql(target: &Target) -> Command {
     let mut command = Command::new("mysql");
     command
         .args(options(target.addr))
+        .args(tls(target))
         .args(["--batch", "--force"]);
     command
 }
@@ -214,6 +216,15 @@ fn options(server: SocketAddr) -> [String; 4] {
         format!("-P{port}"),
         "-uroot".into(),
     ]
+}
+
+/// What makes a client use TLS, where there is to be TLS.
+fn tls(target: &Target) -> Vec<String> {
+    let options = |ca: &PathBuf| {
+        let ca = format!("--ssl-ca={}", ca.display());
+        vec![ca, "--ssl-verify-server-cert".into()]
+    };
+    target.ca.as_ref().map(options).unwrap_or_default()
 }
 
 /// Runs a client to its end. That it is missing fails the test and says how to install it.

@@ -2,13 +2,13 @@
 'use strict';
 
 const mariadb = require('mariadb');
-const { HOST, PORT, SERVER, DATABASE, VICTIM, SLEEP, Battery, RowSum, common, file, outcomeOf, run, virtualStatements } =
+const { HOST, PORT, SERVER, DATABASE, VICTIM, SLEEP, TLS, Battery, RowSum, common, file, outcomeOf, run, virtualStatements } =
   require('./steps.js');
 
 const connect = ({ charset, ...options }) =>
   mariadb.createConnection({
     host: HOST, port: PORT, user: 'root', database: DATABASE, charset: charset ?? 'utf8mb4', timezone: 'Z',
-    connectTimeout: 60000, pipelining: true, checkNumberRange: false, ...options,
+    connectTimeout: 60000, pipelining: true, checkNumberRange: false, ...TLS, ...options,
   });
 
 // Rows with what columns are, or what an OK says.
@@ -88,6 +88,7 @@ async function own(battery) {
   await step('reset/a pool', async () => {
     const pool = mariadb.createPool({
       host: HOST, port: PORT, user: 'root', database: DATABASE, connectionLimit: 3, resetAfterUse: SERVER === 'mariadb',
+      ...TLS,
     });
     const seen = await Promise.all(Array.from({ length: 30 }, (_, n) => pool.query(`SELECT ${n} AS n`)));
     await pool.end();

@@ -3,13 +3,13 @@
 
 const fs = require('node:fs');
 const mysql = require('mysql2/promise');
-const { HOST, PORT, DATABASE, VICTIM, SLEEP, Battery, RowSum, common, file, outcomeOf, run, virtualStatements } =
+const { HOST, PORT, DATABASE, VICTIM, SLEEP, TLS, Battery, RowSum, common, file, outcomeOf, run, virtualStatements } =
   require('./steps.js');
 
 const connect = (options) =>
   mysql.createConnection({
     host: HOST, port: PORT, user: 'root', database: DATABASE, charset: 'utf8mb4', timezone: 'Z',
-    connectTimeout: 60000, supportBigNumbers: true, bigNumberStrings: true, ...options,
+    connectTimeout: 60000, supportBigNumbers: true, bigNumberStrings: true, ...TLS, ...options,
   });
 
 // Rows, or what an OK says, with what columns are.
@@ -69,7 +69,7 @@ async function own(battery) {
     return outcome;
   });
   await step('reset/a pool', async () => {
-    const pool = mysql.createPool({ host: HOST, port: PORT, user: 'root', database: DATABASE, connectionLimit: 3 });
+    const pool = mysql.createPool({ host: HOST, port: PORT, user: 'root', database: DATABASE, connectionLimit: 3, ...TLS });
     const seen = await Promise.all(Array.from({ length: 30 }, (_, n) => pool.query(`SELECT ${n} AS n`)));
     await pool.end();
     return seen.map(([rows]) => rows[0].n);

@@ -1,6 +1,7 @@
 // What the batteries in JavaScript share: where the server is, and how a step is told.
 'use strict';
 
+const fs = require('node:fs');
 const zlib = require('node:zlib');
 const path = require('node:path');
 
@@ -11,6 +12,8 @@ const SERVER = env.BATTERY_SERVER;
 const DATABASE = env.BATTERY_DATABASE;
 const VICTIM = env.BATTERY_VICTIM ? env.BATTERY_VICTIM.split(' ') : null;
 const PASSWORD = 'pass word';
+// What makes a client use TLS, where there is to be TLS.
+const TLS = env.BATTERY_CA ? { ssl: { ca: fs.readFileSync(env.BATTERY_CA) } } : {};
 const SLEEP = 'SELECT SLEEP(20) FROM notes WHERE id = 1';
 const LONG = 200;
 
@@ -393,6 +396,6 @@ function run(main) {
 }
 
 module.exports = {
-  HOST, PORT, SERVER, DATABASE, VICTIM, PASSWORD, SLEEP,
+  HOST, PORT, SERVER, DATABASE, VICTIM, PASSWORD, SLEEP, TLS,
   Battery, RowSum, common, file, outcomeOf, run, shown, virtualStatements,
 };

@@ -9,7 +9,7 @@ if sys.argv[1] == "c":
 import mysql.connector
 
 from dbapi import Driver, play
-from steps import DATABASE, HOST, PASSWORD, PORT
+from steps import CA, DATABASE, HOST, PASSWORD, PORT
 
 PURE = {"pure": True, "c": False}[sys.argv[1]]
 
@@ -33,7 +33,11 @@ class Connector(Driver):
 
     def connect(self, **options):
         given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4"}
-        given |= {"use_pure": PURE, "ssl_disabled": True, "connection_timeout": 60}
+        given |= {"use_pure": PURE, "connection_timeout": 60}
+        if CA:
+            given |= {"ssl_ca": CA, "ssl_verify_cert": True, "ssl_verify_identity": True}
+        else:
+            given["ssl_disabled"] = True
         return mysql.connector.connect(**(given | options))
 
     def told(self, error):

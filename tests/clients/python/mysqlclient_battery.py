@@ -5,7 +5,7 @@ from MySQLdb.constants import CLIENT
 from MySQLdb.cursors import DictCursor, SSCursor
 
 from dbapi import Driver, play
-from steps import DATABASE, HOST, PASSWORD, PORT
+from steps import CA, DATABASE, HOST, PASSWORD, PORT
 
 
 class Mysqlclient(Driver):
@@ -16,6 +16,8 @@ class Mysqlclient(Driver):
     def connect(self, **options):
         given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4",
                  "connect_timeout": 60}
+        if CA:
+            given["ssl"] = {"ca": CA}
         return MySQLdb.connect(**(given | options))
 
     def told(self, error):

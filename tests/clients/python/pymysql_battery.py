@@ -5,7 +5,7 @@ from pymysql.constants import CLIENT
 from pymysql.cursors import DictCursor, SSCursor
 
 from dbapi import Driver, play
-from steps import DATABASE, HOST, PORT
+from steps import CA, DATABASE, HOST, PORT
 
 
 class PyMySQL(Driver):
@@ -16,6 +16,8 @@ class PyMySQL(Driver):
     def connect(self, **options):
         given = {"host": HOST, "port": PORT, "user": "root", "database": DATABASE, "charset": "utf8mb4",
                  "connect_timeout": 60}
+        if CA:
+            given |= {"ssl_ca": CA, "ssl_verify_cert": True, "ssl_verify_identity": True}
         return pymysql.connect(**(given | options))
 
     def told(self, error):

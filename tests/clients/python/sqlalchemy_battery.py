@@ -12,7 +12,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, relationship
 
 from driver import Plain, checksum
 from statements import ERRORS, SLEEP
-from steps import DATABASE, HOST, PASSWORD, PORT, VICTIM, Battery, file
+from steps import CA, DATABASE, HOST, PASSWORD, PORT, VICTIM, Battery, file
 
 
 class Base(DeclarativeBase):
@@ -40,7 +40,10 @@ class Book(Base):
 
 def engine(user="root", password="", database=DATABASE, charset="utf8mb4", arguments=None, **options):
     url = sqlalchemy.URL.create("mysql+pymysql", user, password, HOST, PORT, database, {"charset": charset})
-    return create_engine(url, connect_args={"connect_timeout": 60} | (arguments or {}), **options)
+    given = {"connect_timeout": 60}
+    if CA:
+        given |= {"ssl_ca": CA, "ssl_verify_cert": True, "ssl_verify_identity": True}
+    return create_engine(url, connect_args=given | (arguments or {}), **options)
 
 
 def connect(**options):

@@ -15,6 +15,8 @@ SERVER = os.environ["BATTERY_SERVER"]
 DATABASE = os.environ["BATTERY_DATABASE"]
 FILES = os.environ["BATTERY_FILES"]
 VICTIM = os.environ["BATTERY_VICTIM"].split()
+# Of the server's certificate, where there is to be TLS.
+CA = os.environ["BATTERY_CA"]
 PASSWORD = "pass word"
 
 LONG = 200
