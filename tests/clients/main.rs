@@ -4,6 +4,7 @@
 //! A client's battery is a program in the client's own language. It prints a line a step,
 //! `topic/step: outcome` (see `transcript.rs`), and what it prints straight to the server is what
 //! it has to print through obwarden. What a server does not support is an error on both ways.
+//! `OBWARDEN_TRANSCRIPTS` names a directory to write all transcripts to.
 
 mod battery;
 mod mysql_async_steps;
