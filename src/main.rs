@@ -153,8 +153,8 @@ async fn serve(
     let follower = Arc::clone(&cluster);
     let following = tokio::spawn(async move { follower.follow_topology().await });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
-    let mut gate = Gate::new(cluster, clients, console, config.limits, shutdown.clone())
-        .behind(config.load_balancers);
+    let mut gate =
+        Gate::new(cluster, clients, console, config.limits).behind(config.load_balancers);
     if let Some(tls) = config.client_tls {
         gate = gate.with_tls(tls);
     }

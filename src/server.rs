@@ -42,7 +42,7 @@ pub async fn run(
     gate.set_up_listener(&listener)?;
     let sessions = TaskTracker::new();
     let relay = Relay {
-        gate,
+        gate: Arc::clone(&gate),
         sessions: sessions.clone(),
     };
     let mut others = Vec::new();
@@ -60,6 +60,7 @@ pub async fn run(
     let accepting = relay.accept(listener, others, shutdown.clone());
     start_thread(0, runtime, accepting)?;
     shutdown.cancelled().await;
+    gate.end_sessions();
     sessions.close();
     if tokio::time::timeout(DRAIN_TIMEOUT, sessions.wait())
         .await
@@ -74,7 +75,10 @@ pub async fn run(
 }
 
 fn relay_runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
 }
 
 fn start_thread(

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use super::LoadBalancers;
 use super::backends::Backends;
+use super::ending::Ending;
 use super::farewell::Farewells;
 use crate::clients::Clients;
 use crate::cluster::Cluster;
@@ -44,17 +44,16 @@ pub struct Gate {
     pub(super) load_balancers: LoadBalancers,
     pub(super) places: Arc<Semaphore>,
     pub(super) farewells: Farewells,
-    pub(super) shutdown: CancellationToken,
+    pub(super) ending: Ending,
 }
 
 impl Gate {
-    /// A gate to `cluster`. Sessions end when `shutdown` is cancelled.
+    /// A gate to `cluster`.
     pub fn new(
         cluster: Arc<Cluster>,
         clients: Arc<Clients>,
         console: Console,
         limits: Limits,
-        shutdown: CancellationToken,
     ) -> Self {
         Self {
             client_tls: None,
@@ -68,7 +67,7 @@ impl Gate {
                 limits.max_connections.min(Semaphore::MAX_PERMITS),
             )),
             farewells: Farewells::default(),
-            shutdown,
+            ending: Ending::default(),
         }
     }
 
@@ -96,6 +95,11 @@ impl Gate {
     /// When the system does not let us.
     pub fn set_up_listener(&self, listener: &impl AsFd) -> io::Result<()> {
         set_up(listener, self.limits.tcp_keepalive)
+    }
+
+    /// Ends all sessions: a client that waits for nothing is told why.
+    pub fn end_sessions(&self) {
+        self.ending.begin();
     }
 
     /// The cluster's name, where it is known.

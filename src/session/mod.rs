@@ -12,6 +12,7 @@ mod backends;
 mod buffers;
 mod change_user;
 mod console_statements;
+mod ending;
 mod farewell;
 mod gate;
 mod login;
@@ -72,7 +73,7 @@ async fn enter<'g>(
     let deadline = Deadline::after(gate.limits.handshake_timeout);
     let client = tokio::select! {
         client = gate.load_balancers.client(&mut stream, peer, deadline) => client,
-        () = gate.shutdown.cancelled() => return None,
+        () = gate.ending.begun() => return None,
     };
     let mut packets =
         PacketStream::new(Stream::Plain(stream)).limited(gate.limits.packet_bytes_max);
@@ -83,7 +84,7 @@ async fn enter<'g>(
         Ok(client) => {
             let login = tokio::select! {
                 login = login::log_in(&mut packets, gate, deadline) => login,
-                () = gate.shutdown.cancelled() => Err(LoginError::ShuttingDown),
+                () = gate.ending.begun() => Err(LoginError::ShuttingDown),
             };
             (client, login)
         }
@@ -172,7 +173,7 @@ impl Session {
         loop {
             let event = tokio::select! {
                 event = self.relay.next() => event,
-                () = gate.shutdown.cancelled() => return Box::pin(self.shut_down()).await,
+                () = gate.ending.begun() => return Box::pin(self.shut_down()).await,
             };
             let answered = match event {
                 Event::Request(request) => Box::pin(self.answer(request, gate)).await,

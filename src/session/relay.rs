@@ -133,19 +133,26 @@ where
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         SCRATCH.with_borrow_mut(|scratch| {
-            loop {
-                let replies = match self.pump_replies(cx, scratch) {
-                    Flow::Event(event) => return Poll::Ready(event),
-                    flow => flow,
-                };
-                let commands = match self.pump_commands(cx, scratch) {
-                    Flow::Event(event) => return Poll::Ready(event),
-                    flow => flow,
-                };
-                if let (Flow::Blocked, Flow::Blocked) = (replies, commands) {
-                    return Poll::Pending;
+            let (mut replies, mut commands) = (true, true);
+            // A direction that is blocked is not looked at again before something wakes the task; but what
+            // is held may have waited for a reply.
+            while replies || commands {
+                if replies {
+                    match self.pump_replies(cx, scratch) {
+                        Flow::Event(event) => return Poll::Ready(event),
+                        Flow::Moved => commands |= !self.held.is_empty(),
+                        Flow::Blocked => replies = false,
+                    }
+                }
+                if commands {
+                    match self.pump_commands(cx, scratch) {
+                        Flow::Event(event) => return Poll::Ready(event),
+                        Flow::Moved => {}
+                        Flow::Blocked => commands = false,
+                    }
                 }
             }
+            Poll::Pending
         })
     }
 
