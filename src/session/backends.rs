@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::gate::{Limits, set_up};
+use super::limits::{Limits, set_up};
 use crate::cluster::Cluster;
 use crate::deadline::{self, Deadline};
 use crate::transport::{PacketStream, Stream};
