@@ -104,7 +104,7 @@ fn check_port(port: u16) -> Result<()> {
 }
 
 async fn build() -> Result<()> {
-    let output = tokio::process::Command::new(cargo())
+    let output = tokio::process::Command::from(cargo())
         .args([
             "build",
             "--quiet",

@@ -3,7 +3,6 @@
 //! The tests come last and nothing is printed after them, so that the closing lines are the test
 //! runner's own.
 
-use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -46,7 +45,7 @@ pub(crate) async fn run() -> Result<ExitCode> {
             step.join(" ")
         );
         start = Instant::now();
-        let status = Command::new(cargo())
+        let status = cargo()
             .args(step)
             .status()
             .with_context(|| format!("cannot run cargo {}", step.join(" ")))?;
@@ -58,7 +57,16 @@ pub(crate) async fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The cargo that runs us.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// The cargo that runs us, told no more than by a shell: what it has told us of our own package is a reason
+/// for some crates to be built anew, and then once more when a developer calls cargo.
+pub(crate) fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }

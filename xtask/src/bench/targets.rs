@@ -97,7 +97,7 @@ const MARIADB: [&str; 5] = [
 
 /// In release mode; returns when it is built.
 pub(super) async fn build_release() -> Result<()> {
-    let status = tokio::process::Command::new(cargo())
+    let status = tokio::process::Command::from(cargo())
         .args(["build", "--quiet", "--release"])
         .args(["--package", "obwarden", "--bin", "obwarden"])
         .kill_on_drop(true)
