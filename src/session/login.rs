@@ -160,8 +160,22 @@ impl LoginError {
     }
 }
 
-/// Logs a client in.
+/// Logs a client in. A server that fails in the middle of it is not given to the next client.
 pub(super) async fn log_in(
+    client: &mut PacketStream<Stream>,
+    gate: &Gate,
+    deadline: Deadline,
+) -> Result<LoggedIn, LoginError> {
+    let login = pass_on(client, gate, deadline).await;
+    login.inspect_err(|error| match error {
+        LoginError::BackendSilent(addr) | LoginError::BackendTls(addr, _) => {
+            gate.backends.avoid(*addr, &error.to_string());
+        }
+        _ => {}
+    })
+}
+
+async fn pass_on(
     client: &mut PacketStream<Stream>,
     gate: &Gate,
     deadline: Deadline,
@@ -188,29 +202,18 @@ pub(super) async fn log_in(
     if let Some(tls) = server_tls {
         let host = gate.cluster.host_of(addr);
         let begun = packets.ask_for_tls(&greeting, &mut login, &host, tls);
-        match deadline.limit(begun).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                gate.backends
-                    .avoid(addr, &format!("no TLS with it: {error}"));
-                return Err(LoginError::BackendTls(addr, error));
-            }
-            Err(_) => {
-                gate.backends.avoid(addr, SILENT);
-                return Err(LoginError::BackendSilent(addr));
-            }
-        }
+        deadline
+            .limit(begun)
+            .await
+            .map_err(|_| LoginError::BackendSilent(addr))?
+            .map_err(|error| LoginError::BackendTls(addr, error))?;
     }
     packets
         .write(&login.payload())
         .await
         .map_err(|error| LoginError::BackendLost(addr, error))?;
     let authenticated = authenticate(client, &mut packets, authentication, deadline).await;
-    let status = LoginError::of(authenticated, addr).inspect_err(|error| {
-        if let LoginError::BackendSilent(addr) = error {
-            gate.backends.avoid(*addr, SILENT);
-        }
-    })?;
+    let status = LoginError::of(authenticated, addr)?;
     Ok(LoggedIn {
         backend: packets,
         backend_addr: addr,
@@ -324,8 +327,6 @@ pub(super) fn admit(
     }
     Ok(name)
 }
-
-const SILENT: &str = "it has stopped answering in the middle of a login";
 
 /// MySQL's code for a client without TLS where TLS is required.
 const ER_SECURE_TRANSPORT_REQUIRED: u16 = 3159;
