@@ -339,12 +339,9 @@ mod tests {
 
     fn snapshot(addrs: &[&str]) -> Snapshot {
         let server = |(at, addr): (usize, &&str)| Server {
-            addr: addr.parse().unwrap(),
             rpc_port: Some(2882),
             id: Some(at as u64),
-            zone: None,
-            status: None,
-            build: None,
+            ..Server::alone(addr.parse().unwrap())
         };
         Snapshot {
             servers: addrs.iter().enumerate().map(server).collect(),

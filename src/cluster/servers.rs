@@ -1,12 +1,13 @@
 //! The servers of the cluster, as `oceanbase.__all_server` names them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
 
 use super::node::Rows;
 
-/// What a server is asked for the others.
-pub(super) const SERVERS_SQL: &str = "SELECT svr_ip, svr_port, inner_port, id, zone, status, build_version \
-     FROM oceanbase.__all_server";
+/// What a server is asked for the others. All columns, for not every branch has each that we know: they
+/// are read by their names.
+pub(super) const SERVERS_SQL: &str = "SELECT * FROM oceanbase.__all_server";
 
 /// One server of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,6 +22,12 @@ pub struct Server {
     pub zone: Option<String>,
     /// What the cluster thinks of it, such as `ACTIVE`.
     pub status: Option<String>,
+    /// Whether the root service runs there.
+    pub with_rootserver: Option<bool>,
+    /// When it began to serve; none while it does not.
+    pub start_service_time: Option<SystemTime>,
+    /// When it was stopped; none while it is not.
+    pub stop_time: Option<SystemTime>,
     /// Its version. Servers of one build have one set of columns.
     pub build: Option<String>,
 }
@@ -34,6 +41,9 @@ impl Server {
             id: None,
             zone: None,
             status: None,
+            with_rootserver: None,
+            start_service_time: None,
+            stop_time: None,
             build: None,
         }
     }
@@ -69,12 +79,21 @@ pub(super) fn servers(rows: &Rows) -> (Vec<Server>, Vec<String>) {
             id: text("id").and_then(|id| id.parse().ok()),
             zone: text("zone"),
             status: text("status"),
+            with_rootserver: text("with_rootserver").map(|flag| flag != "0"),
+            start_service_time: text("start_service_time").and_then(|micros| moment(&micros)),
+            stop_time: text("stop_time").and_then(|micros| moment(&micros)),
             build: text("build_version"),
         });
     }
     servers.sort_by(|a, b| (&a.zone, a.addr).cmp(&(&b.zone, b.addr)));
     servers.dedup_by_key(|server| server.addr);
     (servers, unusable)
+}
+
+/// OceanBase's microseconds since 1970; zero, or what is no time, is none.
+fn moment(micros: &str) -> Option<SystemTime> {
+    let micros: u64 = micros.parse().ok().filter(|micros| *micros != 0)?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(micros))
 }
 
 #[cfg(test)]
@@ -161,5 +180,25 @@ mod tests {
             servers(&table),
             (vec![], vec!["10.0.0.1:99999".to_owned(), ":1".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_column_that_is_missing_or_means_never_is_none() {
+        let table = rows(
+            &["svr_ip", "inner_port", "start_service_time", "stop_time"],
+            &[&[
+                Some("10.0.0.1"),
+                Some("2881"),
+                Some("1721671299000000"),
+                Some("0"),
+            ]],
+        );
+        let server = &servers(&table).0[0];
+        let started = SystemTime::UNIX_EPOCH + Duration::from_secs(1_721_671_299);
+        assert_eq!(server.start_service_time, Some(started));
+        assert_eq!((server.stop_time, server.with_rootserver), (None, None));
+        for no_time in ["", "-1", "soon", "99999999999999999999999"] {
+            assert_eq!(moment(no_time), None, "{no_time}");
+        }
     }
 }

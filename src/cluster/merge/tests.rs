@@ -12,12 +12,10 @@ const COLUMNS: [&str; 6] = ["ID", "USER", "HOST", "COMMAND", "TIME", "INFO"];
 
 fn server(addr: &str, zone: &str) -> Server {
     Server {
-        addr: addr.parse().unwrap(),
         rpc_port: Some(2882),
-        id: None,
         zone: Some(zone.into()),
-        status: None,
         build: Some(format!("build of {addr}")),
+        ..Server::alone(addr.parse().unwrap())
     }
 }
 
