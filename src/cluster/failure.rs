@@ -139,6 +139,11 @@ impl NodeFailure {
         }
     }
 
+    /// Whether the server is there and has answered, if only with an error.
+    pub fn is_an_answer(&self) -> bool {
+        self.kind == FailureKind::NodeError
+    }
+
     /// The code of the warning or the error about it; the README lists them. None is from 2000 to 2999,
     /// a client's own codes: MariaDB's client library takes an error with one of those for a malformed
     /// packet and never shows its text.

@@ -13,12 +13,14 @@ mod ask_any;
 mod budget;
 mod failure;
 mod fan_out;
+mod health;
 mod kill;
 mod kill_error;
 mod list;
 mod merge;
 mod node;
 mod own_sessions;
+mod prober;
 mod queries;
 mod rights;
 mod servers;
@@ -35,6 +37,7 @@ use crate::deadline::Deadline;
 use crate::transport::tls::ServerTls;
 pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
+pub use health::Health;
 pub use kill::Killed;
 pub use kill_error::KillError;
 pub use list::{ListError, ListPart, ListParts, Probe};
@@ -78,6 +81,7 @@ pub struct Cluster {
     /// The host names by which the seeds are called.
     host_names: Mutex<HashMap<SocketAddr, String>>,
     queries: queries::KnownQueries,
+    health: Arc<Health>,
     own: Arc<OwnSessions>,
     clients: Arc<Clients>,
 }
@@ -86,6 +90,7 @@ impl Cluster {
     /// A cluster that has not been asked anything yet.
     pub fn new(settings: Settings, clients: Arc<Clients>) -> Arc<Self> {
         Arc::new(Self {
+            health: Arc::new(Health::new(settings.node_timeout)),
             settings,
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
@@ -99,6 +104,11 @@ impl Cluster {
     /// The settings that it was made with.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Which servers answer.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// What the server at `addr` is called, and its certificate may be made out to: by the host name of
@@ -126,6 +136,7 @@ impl Cluster {
                 self.host_of(addr),
                 &self.settings,
                 Arc::clone(&self.own),
+                Arc::clone(&self.health),
             ))
         });
         Arc::clone(node)

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use mysql_async::prelude::Queryable;
@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::Settings;
 use super::budget::Share;
 use super::failure::{NodeFailure, Stage};
+use super::health::Health;
 use super::own_sessions::OwnSessions;
 use crate::deadline::Deadline;
 use crate::transport::Tunnel;
@@ -44,6 +45,7 @@ pub(super) struct Node {
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Conn>>,
     own: Arc<OwnSessions>,
+    health: Arc<Health>,
 }
 
 /// A statement's answer, read to its end.
@@ -70,6 +72,7 @@ impl Node {
         host: String,
         settings: &Settings,
         own: Arc<OwnSessions>,
+        health: Arc<Health>,
     ) -> Self {
         let opts = OptsBuilder::default()
             .ip_or_hostname(addr.ip().to_string())
@@ -89,6 +92,7 @@ impl Node {
             slots: Arc::new(Semaphore::new(SLOTS)),
             idle: Mutex::default(),
             own,
+            health,
         }
     }
 
@@ -97,6 +101,47 @@ impl Node {
     /// # Errors
     /// When there is none before the deadline, or the server does not let us in.
     pub(super) async fn connect(
+        self: &Arc<Self>,
+        deadline: Deadline,
+    ) -> Result<Checkout, NodeFailure> {
+        let connected = self.take_connection(deadline).await;
+        self.note_failure(connected.as_ref().err());
+        connected
+    }
+
+    /// Takes a new connection, to learn whether the server lets anybody in. None while others use the
+    /// server, for they will learn it.
+    ///
+    /// # Errors
+    /// When the server does not let us in before the deadline.
+    pub(super) async fn log_on_anew(
+        self: &Arc<Self>,
+        deadline: Deadline,
+    ) -> Option<Result<Checkout, NodeFailure>> {
+        let mut all_slots = Arc::clone(&self.slots)
+            .try_acquire_many_owned(SLOTS as u32)
+            .ok()?;
+        let slot = all_slots.split(1)?;
+        let surplus = {
+            let mut idle = self.idle_conns();
+            if idle.len() < SLOTS { None } else { idle.pop() }
+        };
+        if let Some(conn) = surplus {
+            disconnect(conn, self.addr, &self.own).await;
+        }
+        drop(all_slots);
+        let connected = self.log_on(slot, deadline).await;
+        self.note_failure(connected.as_ref().err());
+        Some(connected)
+    }
+
+    fn note_failure(&self, failure: Option<&NodeFailure>) {
+        if let Some(failure) = failure {
+            self.health.failed(self.addr, failure);
+        }
+    }
+
+    async fn take_connection(
         self: &Arc<Self>,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
@@ -113,6 +158,7 @@ impl Node {
                 inner: Some((conn, slot)),
                 node: Arc::clone(self),
                 reused: true,
+                round_trip: Duration::ZERO,
             });
         }
         self.log_on(slot, deadline).await
@@ -176,6 +222,7 @@ impl Node {
             inner: Some((conn, slot)),
             node: Arc::clone(self),
             reused: false,
+            round_trip: Duration::ZERO,
         }
     }
 
@@ -232,6 +279,8 @@ pub(super) struct Checkout {
     node: Arc<Node>,
     /// It lay idle before, and may have died meanwhile.
     reused: bool,
+    /// What the last statement took, from its being sent to the end of its answer.
+    round_trip: Duration,
 }
 
 impl Checkout {
@@ -276,14 +325,26 @@ impl Checkout {
         let Some((conn, _)) = &mut self.inner else {
             return Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed()));
         };
-        read_rows(conn, sql, deadline, share).await
+        let sent = Instant::now();
+        let answer = read_rows(conn, sql, deadline, share).await;
+        self.round_trip = sent.elapsed();
+        answer
+    }
+
+    /// What the last statement took, from its being sent to the end of its answer.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip
     }
 
     /// Gives the connection back if its last answer was read to its end, and else closes it.
     pub(super) fn settle(self, failure: Option<&NodeFailure>) {
         match failure {
+            None => self.node.health.answered(self.node.addr),
+            failure => self.node.note_failure(failure),
+        }
+        match failure {
             None => self.give_back(),
-            Some(failure) if failure.kind == super::FailureKind::NodeError => self.give_back(),
+            Some(failure) if failure.is_an_answer() => self.give_back(),
             Some(_) => drop(self),
         }
     }
@@ -311,12 +372,16 @@ fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<Owned
         return;
     };
     runtime.spawn(async move {
-        let thread_id = conn.id();
-        // Whether it succeeded or not, the socket is closed when the future is gone.
-        let _ = tokio::time::timeout(DISCONNECT_TIMEOUT, conn.disconnect()).await;
-        own.remove(addr, thread_id);
+        disconnect(conn, addr, &own).await;
         drop(slot);
     });
+}
+
+async fn disconnect(conn: Conn, addr: SocketAddr, own: &OwnSessions) {
+    let thread_id = conn.id();
+    // Whether it succeeded or not, the socket is closed when the future is gone.
+    let _ = tokio::time::timeout(DISCONNECT_TIMEOUT, conn.disconnect()).await;
+    own.remove(addr, thread_id);
 }
 
 /// Runs the driver's code. A panic in it, on whatever a server has sent, is an error like any other.

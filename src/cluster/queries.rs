@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure, Stage};
-use super::node::Checkout;
+use super::node::{Checkout, Rows};
 use super::servers::Server;
 use super::sessions::{NodeSessions, SessionsHeader};
 use crate::deadline::Deadline;
@@ -36,6 +36,19 @@ impl SessionsQuery {
                  WHERE svr_ip = host_ip() AND svr_port = rpc_port()"
             }
             Self::ProcessList => "SHOW FULL PROCESSLIST",
+        }
+    }
+
+    /// The statement that counts what the other one lists; none where a COUNT would count other servers'
+    /// sessions, too.
+    fn count_sql(self) -> Option<&'static str> {
+        match self {
+            Self::View => Some("SELECT COUNT(*) FROM oceanbase.V$OB_PROCESSLIST"),
+            Self::VirtualTable => Some(
+                "SELECT COUNT(*) FROM oceanbase.__all_virtual_processlist \
+                 WHERE svr_ip = host_ip() AND svr_port = rpc_port()",
+            ),
+            Self::ProcessList => None,
         }
     }
 }
@@ -86,6 +99,37 @@ impl KnownQueries {
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
     }
 
+    /// Asks a server how many sessions it has, the proxy's own among them: by a COUNT where it is known to
+    /// count this server's alone. Where there is only a process list, its rows are counted.
+    ///
+    /// # Errors
+    /// When the answer was not complete before the deadline, or is an error.
+    pub(super) async fn count(
+        &self,
+        server: &Server,
+        checkout: &mut Checkout,
+        deadline: Deadline,
+    ) -> Result<u64, NodeFailure> {
+        let known = self.lock().get(&build_key(server)).map(|known| known.query);
+        let mut refusal = None;
+        for query in known.into_iter().chain(SessionsQuery::ALL) {
+            let (sql, is_count) = match query.count_sql() {
+                Some(sql) => (sql, true),
+                None => (query.sql(), false),
+            };
+            match checkout.query(sql, deadline, &mut Share::unlimited()).await {
+                Ok(rows) if is_count => return count_in(&rows, deadline),
+                Ok(rows) => {
+                    let sessions = NodeSessions::new(rows, server.addr, Share::unlimited());
+                    return Ok(sessions.iter().count() as u64);
+                }
+                Err(failure) if is_not_understood(&failure) => refusal = Some(failure),
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
+    }
+
     /// The columns that servers of these builds have reported before.
     pub(super) fn headers(&self, servers: &[Server]) -> Vec<Arc<SessionsHeader>> {
         let known = self.lock();
@@ -108,6 +152,17 @@ fn build_key(server: &Server) -> String {
         .build
         .clone()
         .unwrap_or_else(|| server.addr.to_string())
+}
+
+/// The number in an answer to a COUNT.
+fn count_in(rows: &Rows, deadline: Deadline) -> Result<u64, NodeFailure> {
+    let value = rows.rows.first().and_then(|row| row.first()?.as_deref());
+    let number = value.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+    let unread = || {
+        let detail = "its count of sessions is no number";
+        NodeFailure::garbage(Stage::Read, deadline.elapsed(), detail)
+    };
+    number.ok_or_else(unread)
 }
 
 fn is_not_understood(failure: &NodeFailure) -> bool {

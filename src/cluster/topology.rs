@@ -108,13 +108,15 @@ impl Cluster {
             // The one that told it last has proved to be alive: it comes first.
             addrs.sort_by_key(|addr| *addr != last.told_by);
         }
+        let mut seeds = Vec::new();
         for seed in &self.settings.seeds {
             let resolved = self.resolve(seed).await;
             if resolved.is_empty() {
                 failures.push((seed.clone(), "its name cannot be resolved".to_owned()));
             }
-            addrs.extend(resolved);
+            seeds.extend(resolved);
         }
+        addrs.extend(&seeds);
         let mut seen = std::collections::HashSet::new();
         addrs.retain(|addr| seen.insert(*addr));
 
@@ -131,6 +133,8 @@ impl Cluster {
                 }
                 let snapshot = Arc::new(snapshot);
                 self.keep_only_nodes(&snapshot.servers);
+                seeds.extend(snapshot.servers.iter().map(|server| server.addr));
+                self.health.keep_only(&seeds);
                 self.topology.snapshot.store(Some(Arc::clone(&snapshot)));
                 Ok(snapshot)
             }

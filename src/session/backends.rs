@@ -1,13 +1,11 @@
 //! Finds a backend for a client: the first healthy server of a stable order.
 //!
 //! One server for all, so that a second connection's `KILL QUERY <id>` reaches the first one's server. A
-//! server that refuses, does not connect or sends no greeting in time is passed over for the next one,
-//! and avoided for a while.
+//! server that refuses, does not connect or sends no greeting in time is passed over for the next one.
+//! Those that fail, as the cluster's health has it, are asked last.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
@@ -18,9 +16,6 @@ use crate::transport::{PacketStream, Stream};
 use crate::wire::answer::SqlError;
 use crate::wire::capabilities::Capabilities;
 use crate::wire::greeting::Greeting;
-
-/// How long a server that failed is asked last.
-const AVOIDED_FOR: Duration = Duration::from_secs(10);
 
 /// A backend that has greeted.
 #[derive(Debug)]
@@ -44,16 +39,11 @@ pub(super) struct NoBackend {
 pub(super) struct Backends {
     cluster: Arc<Cluster>,
     limits: Limits,
-    avoided: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
 impl Backends {
     pub(super) fn new(cluster: Arc<Cluster>, limits: Limits) -> Self {
-        Self {
-            cluster,
-            limits,
-            avoided: Mutex::default(),
-        }
+        Self { cluster, limits }
     }
 
     /// Connects to the first server that greets before `deadline`.
@@ -66,7 +56,7 @@ impl Backends {
                 .await
             {
                 Ok(Ok(dialled)) => {
-                    self.lock().remove(&addr);
+                    self.cluster.health().answered(addr);
                     return Ok(dialled);
                 }
                 Ok(Err(why)) => why,
@@ -87,28 +77,17 @@ impl Backends {
         Err(NoBackend { tried })
     }
 
-    /// Sends the next clients elsewhere for a while, if there is an elsewhere.
+    /// Sends the next clients elsewhere until the server is well again, if there is an elsewhere.
     pub(super) fn avoid(&self, addr: SocketAddr, why: &str) {
-        let before = self.lock().insert(addr, Instant::now());
-        if before.is_none_or(|since| since.elapsed() >= AVOIDED_FOR) {
-            tracing::warn!(server = %addr, why, "clients are sent to other servers for a while");
-        }
+        self.cluster.health().failed_a_client(addr, why);
     }
 
-    /// The stable order, with those that failed lately at its end.
+    /// The stable order, with those that fail at its end.
     async fn in_order(&self) -> Vec<SocketAddr> {
         let mut addrs = self.cluster.backends().await;
-        let avoided = self.lock();
-        addrs.sort_by_key(|addr| {
-            avoided
-                .get(addr)
-                .is_some_and(|since| since.elapsed() < AVOIDED_FOR)
-        });
+        let health = self.cluster.health();
+        addrs.sort_by_cached_key(|addr| health.fails(*addr));
         addrs
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Instant>> {
-        self.avoided.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn greeted(&self, addr: SocketAddr) -> Result<Dialled, String> {

@@ -90,7 +90,7 @@ async fn killed<C: Deref<Target = Cluster>>(house: House<C>) {
         error.starts_with(&[0xff, 0x95, 0x05]) && text.contains(&server),
         "1429 that names it: {text}"
     );
-    let passed_over = "clients are sent to other servers for a while";
+    let passed_over = "clients are sent to other servers until it does";
     logged(&house, |line| {
         line.contains("WARN") && line.contains(passed_over) && line.contains(&server)
     })

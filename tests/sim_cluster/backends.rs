@@ -93,7 +93,7 @@ async fn a_client_that_leaves_in_mid_login_leaves_nothing_behind_on_the_server_o
 const SLOTS: usize = 2;
 
 /// The number of the node that a new client is sent to.
-async fn served_by(warden: &Warden, cluster: &SimCluster) -> usize {
+pub(crate) async fn served_by(warden: &Warden, cluster: &SimCluster) -> usize {
     let conn = connect(warden).await;
     let has = |node: &SimNode| node.has_session(conn.id());
     let found = cluster

@@ -6,6 +6,7 @@ mod support;
 mod backends;
 mod cancel;
 mod failed_nodes;
+mod health;
 mod kill;
 mod lists;
 mod login_names;
