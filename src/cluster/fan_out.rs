@@ -1,8 +1,9 @@
-//! The fan-out: every server asked for its sessions at once, under one deadline.
+//! The fan-out: every server asked the same at once, under one deadline.
 //!
 //! The cost is one round trip to the slowest server, never the sum. A server that fails is a report, too.
 
 use std::collections::HashSet;
+use std::fmt::Debug;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -17,12 +18,33 @@ use super::servers::Server;
 use super::sessions::NodeSessions;
 use super::topology::{Snapshot, TopologyError};
 use crate::deadline::Deadline;
+use crate::statement::diagnostics::Message;
+
+/// What every server is asked.
+pub(super) trait Question: Clone + Debug + Send + Sync + 'static {
+    type Answer: Debug + Send + 'static;
+
+    /// Asks one server.
+    fn ask(
+        &self,
+        cluster: &Cluster,
+        server: &Server,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Self::Answer, NodeFailure>> + Send;
+}
+
+/// The question for a server's own sessions.
+#[derive(Debug, Clone)]
+pub(super) struct AskSessions {
+    /// None: no limit.
+    budget: Option<Arc<Budget>>,
+}
 
 /// What one server answered.
 #[derive(Debug)]
-pub(super) struct NodeReport {
+pub(super) struct NodeReport<A = NodeSessions> {
     pub(super) server: Server,
-    pub(super) answer: Result<NodeSessions, NodeFailure>,
+    pub(super) answer: Result<A, NodeFailure>,
 }
 
 /// The topology is an old one.
@@ -32,23 +54,32 @@ pub(super) struct Stale {
     pub(super) why: TopologyError,
 }
 
+impl Stale {
+    /// The warning about it.
+    pub(super) fn message(&self) -> Message {
+        let text = format!("the topology is {} s old: {}", self.age_seconds, self.why);
+        Message::warning(TOPOLOGY, text)
+    }
+}
+
+/// Code of the warning that the topology is old, or not all of it usable.
+pub(super) const TOPOLOGY: u16 = 1105;
+
 /// Servers being asked. Dropping it ends all of them; their connections are closed.
 #[derive(Debug)]
-pub(super) struct FanOut {
+pub(super) struct FanOut<Q: Question> {
     cluster: Arc<Cluster>,
+    question: Q,
     deadline: Deadline,
-    /// None: no limit.
-    budget: Option<Arc<Budget>>,
     asked: HashSet<SocketAddr>,
-    running: JoinSet<(SocketAddr, Result<NodeSessions, NodeFailure>)>,
-    answers: Vec<(SocketAddr, Result<NodeSessions, NodeFailure>)>,
+    running: JoinSet<(SocketAddr, Result<Q::Answer, NodeFailure>)>,
+    answers: Vec<(SocketAddr, Result<Q::Answer, NodeFailure>)>,
     /// The servers of which there is no report yet.
     awaited: Vec<Server>,
 }
 
-impl FanOut {
-    /// Asks every server for its sessions. The topology is read anew meanwhile, and servers that it
-    /// brings are asked, too. Says with which topology this was, and whether it is an old one.
+impl FanOut<AskSessions> {
+    /// Asks every server for its sessions.
     ///
     /// # Errors
     /// When it is not known which servers there are.
@@ -57,10 +88,25 @@ impl FanOut {
         deadline: Deadline,
         budget: Option<Arc<Budget>>,
     ) -> Result<(Self, Arc<Snapshot>, Option<Stale>), TopologyError> {
+        Self::asking(AskSessions { budget }, cluster, deadline).await
+    }
+}
+
+impl<Q: Question> FanOut<Q> {
+    /// Asks every server. The topology is read anew meanwhile, and servers that it brings are asked, too.
+    /// Says with which topology this was, and whether it is an old one.
+    ///
+    /// # Errors
+    /// When it is not known which servers there are.
+    pub(super) async fn asking(
+        question: Q,
+        cluster: &Arc<Cluster>,
+        deadline: Deadline,
+    ) -> Result<(Self, Arc<Snapshot>, Option<Stale>), TopologyError> {
         let mut fan_out = Self {
             cluster: Arc::clone(cluster),
+            question,
             deadline,
-            budget,
             asked: HashSet::new(),
             running: JoinSet::new(),
             answers: Vec::new(),
@@ -91,7 +137,7 @@ impl FanOut {
 
     /// The next report, in the order in which servers answer; none after the last server's. Servers that
     /// have left the topology meanwhile have none. Cancel-safe: answers are kept.
-    pub(super) async fn next(&mut self) -> Option<NodeReport> {
+    pub(super) async fn next(&mut self) -> Option<NodeReport<Q::Answer>> {
         loop {
             let answer = match self.answers.pop() {
                 Some(answer) => Some(answer),
@@ -114,7 +160,7 @@ impl FanOut {
     }
 
     /// The report of a server that cannot answer any more: its task panicked, on something that it sent.
-    fn next_without_answer(&mut self) -> Option<NodeReport> {
+    fn next_without_answer(&mut self) -> Option<NodeReport<Q::Answer>> {
         let server = self.awaited.pop()?;
         let unread = "its answer could not be read";
         let failure = NodeFailure::garbage(Stage::Read, self.deadline.elapsed(), unread);
@@ -125,7 +171,7 @@ impl FanOut {
     }
 
     /// All reports, ordered by zone and address.
-    pub(super) async fn all(mut self) -> Vec<NodeReport> {
+    pub(super) async fn all(mut self) -> Vec<NodeReport<Q::Answer>> {
         let mut reports = Vec::new();
         while let Some(report) = self.next().await {
             reports.push(report);
@@ -139,17 +185,11 @@ impl FanOut {
         for server in servers {
             if self.asked.insert(server.addr) {
                 let cluster = Arc::clone(&self.cluster);
-                let server = server.clone();
+                let (server, question) = (server.clone(), self.question.clone());
                 let deadline = self.deadline;
-                let share = self
-                    .budget
-                    .as_ref()
-                    .map_or_else(Share::unlimited, Share::of);
                 self.running.spawn(async move {
-                    (
-                        server.addr,
-                        cluster.ask_sessions(&server, deadline, share).await,
-                    )
+                    let answer = question.ask(&cluster, &server, deadline).await;
+                    (server.addr, answer)
                 });
             }
         }
@@ -168,20 +208,25 @@ impl FanOut {
 }
 
 /// Orders reports by zone and address.
-pub(super) fn sort(reports: &mut [NodeReport]) {
+pub(super) fn sort<A>(reports: &mut [NodeReport<A>]) {
     reports.sort_by(|a, b| (&a.server.zone, a.server.addr).cmp(&(&b.server.zone, b.server.addr)));
 }
 
-impl Cluster {
-    /// Asks one server for its own sessions.
-    async fn ask_sessions(
+impl Question for AskSessions {
+    type Answer = NodeSessions;
+
+    async fn ask(
         &self,
+        cluster: &Cluster,
         server: &Server,
         deadline: Deadline,
-        share: Share,
     ) -> Result<NodeSessions, NodeFailure> {
-        let mut checkout = self.node(server.addr).connect(deadline).await?;
-        let answer = self
+        let share = self
+            .budget
+            .as_ref()
+            .map_or_else(Share::unlimited, Share::of);
+        let mut checkout = cluster.node(server.addr).connect(deadline).await?;
+        let answer = cluster
             .queries
             .ask(server, &mut checkout, deadline, share)
             .await;

@@ -70,19 +70,8 @@ const ER_UNKNOWN_ERROR: u16 = 1105;
 impl Cluster {
     /// All sessions that the account `user` may see. The last part is an end or an error.
     pub fn list(self: &Arc<Self>, user: &str, full: bool, deadline: Deadline) -> ListParts {
-        let (sender, parts) = mpsc::channel(BATCHES_WAITING_MAX);
         let (cluster, user) = (Arc::clone(self), user.to_owned());
-        tokio::spawn(async move {
-            let made = tokio::select! {
-                made = make_list(&cluster, &user, full, deadline, &sender) => made,
-                // Nobody waits for it any more.
-                () = sender.closed() => return,
-            };
-            if let Err(error) = made {
-                let _ = sender.send(Err(error)).await;
-            }
-        });
-        parts
+        in_parts(async move |sender| make_list(&cluster, &user, full, deadline, &sender).await)
     }
 
     /// The columns of a list, as far as they are known before the servers have answered.
@@ -100,12 +89,34 @@ impl Cluster {
     /// When it is not known which servers there are.
     pub async fn probe(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Probe>, TopologyError> {
         let (fan_out, _, _) = FanOut::begin(self, deadline, None).await?;
-        let probe = |NodeReport { server, answer }| Probe {
+        let probe = |NodeReport { server, answer }: NodeReport| Probe {
             server,
             sessions: answer.map(|sessions| sessions.iter().count()),
         };
         Ok(fan_out.all().await.into_iter().map(probe).collect())
     }
+}
+
+/// Where the parts of a list go.
+pub(super) type PartSender = mpsc::Sender<Result<ListPart, ListError>>;
+
+/// Makes a list in a task of its own, which ends when nobody waits for the list any more.
+pub(super) fn in_parts<M>(make: impl FnOnce(PartSender) -> M) -> ListParts
+where
+    M: Future<Output = Result<(), ListError>> + Send + 'static,
+{
+    let (sender, parts) = mpsc::channel(BATCHES_WAITING_MAX);
+    let making = make(sender.clone());
+    tokio::spawn(async move {
+        let made = tokio::select! {
+            made = making => made,
+            () = sender.closed() => return,
+        };
+        if let Err(error) = made {
+            let _ = sender.send(Err(error)).await;
+        }
+    });
+    parts
 }
 
 /// Makes a list and sends its parts.
@@ -114,7 +125,7 @@ async fn make_list(
     user: &str,
     full: bool,
     deadline: Deadline,
-    sender: &mpsc::Sender<Result<ListPart, ListError>>,
+    sender: &PartSender,
 ) -> Result<(), ListError> {
     let budget = Budget::new(cluster.settings.listing_buffer_bytes);
     let (rights, begun) = tokio::join!(
@@ -172,7 +183,7 @@ struct GoingOut<'a> {
     viewer: &'a Viewer<'a>,
     /// From the first rows on.
     merge: Option<Merge<'a>>,
-    sender: &'a mpsc::Sender<Result<ListPart, ListError>>,
+    sender: &'a PartSender,
 }
 
 impl GoingOut<'_> {

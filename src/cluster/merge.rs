@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::failure::NodeFailure;
-use super::fan_out::{NodeReport, Stale};
+use super::fan_out::{NodeReport, Stale, TOPOLOGY};
 use super::own_sessions::OwnSessions;
 use super::rights::Rights;
 use super::servers::Server;
@@ -17,9 +17,7 @@ use crate::table::{Cell, Column, Row};
 const INFO_CHARS: usize = 100;
 
 /// Code of the note that sessions are hidden: "Access denied; you need … privilege".
-const HIDDEN: u16 = 1227;
-/// Code of the warning that the topology is old, or not all of it usable.
-const TOPOLOGY: u16 = 1105;
+pub(super) const HIDDEN: u16 = 1227;
 
 /// The columns that every list shows, in their order.
 const PLAIN: [&str; 13] = [
@@ -132,10 +130,7 @@ impl<'a> Merge<'a> {
             );
             Message::warning(TOPOLOGY, text)
         }));
-        messages.extend(stale.map(|stale| {
-            let text = format!("the topology is {} s old: {}", stale.age_seconds, stale.why);
-            Message::warning(TOPOLOGY, text)
-        }));
+        messages.extend(stale.map(Stale::message));
         if self.hidden {
             let text = "sessions of other users are not shown (needs PROCESS)";
             messages.push(Message::note(HIDDEN, text));

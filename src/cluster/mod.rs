@@ -23,6 +23,7 @@ mod own_sessions;
 mod prober;
 mod queries;
 mod rights;
+mod server_list;
 mod servers;
 mod sessions;
 mod topology;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Request;
 use crate::cluster::{Cluster, ListParts};
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{Statement, parse};
+use crate::statement::{ShowServers, Statement, parse};
 use crate::table::{Cell, Column, Row};
 use crate::wire::answer::SqlError;
 
@@ -40,6 +40,12 @@ pub(super) async fn answer(
                 deadline,
             )))
         }
+        Statement::ShowServers(ShowServers) => {
+            let deadline = cluster.statement_deadline();
+            Ok(Answer::List(
+                cluster.list_servers(&request.caller.user, deadline),
+            ))
+        }
         Statement::KillServerSession(kill) => {
             let cluster = Arc::clone(cluster);
             let (caller, cancel) = (request.caller.clone(), request.cancel.clone());
@@ -68,6 +74,7 @@ pub(super) async fn answer(
 pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
     Ok(match parse(text).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => cluster.list_columns(show.full),
+        Statement::ShowServers(ShowServers) => Cluster::server_list_columns(),
         Statement::KillServerSession(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })

@@ -80,7 +80,7 @@ fn route_one(text: &[u8], whole: bool) -> Result<Route, Undecided> {
     Ok(Route::Backend)
 }
 
-/// `SHOW [FULL] SERVER SESSION[S]`, `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) WARNINGS|ERRORS`.
+/// `SHOW [FULL] SERVER SESSION[S]`, `SHOW SERVERS`, `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) WARNINGS|ERRORS`.
 fn route_show(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
     let mut word = lexemes.word()?;
     if is(word, b"WARNINGS") || is(word, b"ERRORS") {
@@ -99,6 +99,9 @@ fn route_show(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
         } else {
             Route::Backend
         });
+    }
+    if is(word, b"SERVERS") {
+        return Ok(Route::Console);
     }
     if is(word, b"FULL") {
         word = lexemes.word()?;
@@ -304,6 +307,8 @@ mod tests {
             "kill/**/server session 10.0.0.1:2881 '5';",
             "kill server whatever",
             "SHOW SERVER SESSION",
+            "show servers",
+            "/* who */ Show Servers WHERE Status = 'ACTIVE'",
         ] {
             assert_eq!(route(text.as_bytes(), true), Ok(Route::Console), "{text}");
         }
@@ -317,6 +322,8 @@ mod tests {
             "SELECT 1",
             "SHOW SERVER STATUS",
             "SHOW SERVER",
+            "SHOW FULL SERVERS",
+            "SHOW `SERVERS`",
             "SHOW FULL PROCESSLIST",
             "SHOW SERVER_SESSIONS",
             "/*!50000 SHOW SERVER SESSIONS */",
@@ -427,6 +434,7 @@ mod tests {
             "SELECT * FROM t",
             "KILL QUERY 12345",
             "SHOW SERVER STATUS",
+            "SHOW SERVERS",
             "-- x\nKILL SERVER SESSION 10.0.0.1 5",
         ] {
             let whole = route(text.as_bytes(), true).unwrap();

@@ -13,18 +13,22 @@ mod kill_server_session;
 mod parse;
 pub mod server_ref;
 mod show_server_sessions;
+mod show_servers;
 
 pub use diagnostics::Diagnostics;
 pub use kill_server_session::KillServerSession;
 pub use parse::{ParseError, parse};
 pub use server_ref::{ServerRef, SessionId};
 pub use show_server_sessions::ShowServerSessions;
+pub use show_servers::ShowServers;
 
 /// A statement that the proxy answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
     /// `SHOW [FULL] SERVER SESSIONS`
     ShowServerSessions(ShowServerSessions),
+    /// `SHOW SERVERS`
+    ShowServers(ShowServers),
     /// `KILL SERVER SESSION server id`
     KillServerSession(KillServerSession),
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.

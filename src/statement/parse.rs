@@ -7,7 +7,7 @@ use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-use super::{Diagnostics, KillServerSession, ShowServerSessions, Statement};
+use super::{Diagnostics, KillServerSession, ShowServerSessions, ShowServers, Statement};
 use crate::wire::answer::SqlError;
 
 /// A statement that cannot be read.
@@ -62,6 +62,9 @@ pub fn parse(text: &str) -> Result<Statement, ParseError> {
         && !reader.peek_is("ERRORS")
         && !reader.peek_is("COUNT")
     {
+        if reader.peek_is("SERVERS") {
+            return ShowServers::parse(&mut reader).map(Statement::ShowServers);
+        }
         return ShowServerSessions::parse(&mut reader).map(Statement::ShowServerSessions);
     }
     Diagnostics::parse(&mut reader).map(Statement::Diagnostics)

@@ -11,4 +11,5 @@ mod kill;
 mod lists;
 mod login_names;
 mod rights;
+mod servers;
 mod topology;

@@ -1,0 +1,285 @@
+//! The list of servers, each probed now: whether it answers, how soon, and how many sessions it has.
+//!
+//! Unlike a list of sessions it is one also when no server answers: then it says so of each.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::Cluster;
+use super::failure::NodeFailure;
+use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
+use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
+use super::merge::HIDDEN;
+use super::servers::Server;
+use crate::deadline::Deadline;
+use crate::statement::diagnostics::Message;
+use crate::table::{Cell, Column, Row};
+
+/// The question how many sessions a server has: the least that proves that it can be listed.
+#[derive(Debug, Clone, Copy)]
+struct AskCount;
+
+/// The answer to it.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    /// The proxy's own among them.
+    sessions: u64,
+    /// On a connection that was there.
+    round_trip: Duration,
+}
+
+impl Question for AskCount {
+    type Answer = Counted;
+
+    async fn ask(
+        &self,
+        cluster: &Cluster,
+        server: &Server,
+        deadline: Deadline,
+    ) -> Result<Counted, NodeFailure> {
+        let mut checkout = cluster.node(server.addr).connect(deadline).await?;
+        let counted = cluster.queries.count(server, &mut checkout, deadline).await;
+        let round_trip = checkout.round_trip();
+        checkout.settle(counted.as_ref().err());
+        counted.map(|sessions| Counted {
+            sessions,
+            round_trip,
+        })
+    }
+}
+
+impl Cluster {
+    /// All servers, and whether each answers before `deadline`. The numbers of sessions are shown to an
+    /// account that may see others' sessions.
+    pub fn list_servers(self: &Arc<Self>, user: &str, deadline: Deadline) -> ListParts {
+        let (cluster, user) = (Arc::clone(self), user.to_owned());
+        in_parts(async move |sender| make_list(&cluster, &user, deadline, &sender).await)
+    }
+
+    /// The columns of that list.
+    pub fn server_list_columns() -> Vec<Column> {
+        columns()
+    }
+}
+
+async fn make_list(
+    cluster: &Arc<Cluster>,
+    user: &str,
+    deadline: Deadline,
+    sender: &PartSender,
+) -> Result<(), ListError> {
+    let (rights, begun) = tokio::join!(
+        cluster.rights(user, deadline),
+        FanOut::asking(AskCount, cluster, deadline)
+    );
+    let (fan_out, snapshot, stale) = begun?;
+    let reports = fan_out.all().await;
+    let shows_sessions = matches!(&rights, Ok(rights) if rights.see_others);
+    let row = |report: &NodeReport<Counted>| {
+        let known = Known {
+            shows_sessions,
+            last_seen: cluster.health.last_seen(report.server.addr),
+            topology_age: snapshot.age(),
+        };
+        row(report, &known)
+    };
+    let rows = reports.iter().map(row).collect();
+    let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
+    messages.extend(snapshot.unusable.iter().map(|row| {
+        let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
+        Message::warning(TOPOLOGY, text)
+    }));
+    messages.extend(stale.map(|stale| stale.message()));
+    match rights {
+        Ok(rights) if rights.see_others => {}
+        Ok(_) => messages.push(Message::note(
+            HIDDEN,
+            "the numbers of sessions are not shown (needs PROCESS)",
+        )),
+        // The warnings about the servers say it already.
+        Err(_) if reports.iter().all(|report| report.answer.is_err()) => {}
+        Err(error) => {
+            let text = format!("the numbers of sessions are not shown: {error}");
+            messages.push(Message::warning(RIGHTS, text));
+        }
+    }
+    for part in [
+        ListPart::Columns(columns()),
+        ListPart::Rows(rows),
+        ListPart::End(messages),
+    ] {
+        // That the client has left shows in the channel's being closed.
+        let _ = sender.send(Ok(part)).await;
+    }
+    Ok(())
+}
+
+/// Code of the warning that the rights of an account cannot be read.
+const RIGHTS: u16 = 1105;
+
+/// What a row says besides what the server has answered.
+struct Known {
+    shows_sessions: bool,
+    last_seen: Option<SystemTime>,
+    topology_age: Duration,
+}
+
+fn columns() -> Vec<Column> {
+    let column = |&name: &&str| match name {
+        "Port" | "Svr_port" | "Id" | "Sessions" | "Latency_ms" | "Topology_age_s" => {
+            Column::number(name)
+        }
+        _ => Column::text(name),
+    };
+    NAMES.iter().map(column).collect()
+}
+
+const NAMES: [&str; 16] = [
+    "Ip",
+    "Port",
+    "Svr_port",
+    "Id",
+    "Zone",
+    "Status",
+    "With_rootserver",
+    "Start_service_time",
+    "Stop_time",
+    "Build",
+    "Sessions",
+    "Reachable",
+    "Latency_ms",
+    "Error",
+    "Last_seen",
+    "Topology_age_s",
+];
+
+fn row(report: &NodeReport<Counted>, known: &Known) -> Row {
+    let NodeReport { server, answer } = report;
+    let counted = answer.as_ref().ok();
+    let sessions = counted.filter(|_| known.shows_sessions);
+    let number = |number: Option<u64>| number.map_or(Cell::Null, Cell::Number);
+    vec![
+        Cell::text(server.addr.ip().to_string()),
+        Cell::Number(server.addr.port().into()),
+        number(server.rpc_port.map(u64::from)),
+        number(server.id),
+        Cell::text_or_null(server.zone.clone()),
+        Cell::text_or_null(server.status.clone()),
+        Cell::text_or_null(server.with_rootserver.map(yes_or_no)),
+        Cell::text_or_null(server.start_service_time.and_then(utc)),
+        Cell::text_or_null(server.stop_time.and_then(utc)),
+        Cell::text_or_null(server.build.clone()),
+        number(sessions.map(|counted| counted.sessions)),
+        Cell::text(yes_or_no(answer.is_ok())),
+        number(counted.map(|counted| milliseconds(counted.round_trip))),
+        Cell::text_or_null(answer.as_ref().err().map(what_happened)),
+        Cell::text_or_null(known.last_seen.and_then(utc)),
+        Cell::Number(known.topology_age.as_secs()),
+    ]
+}
+
+/// The warning about a server that has not answered.
+fn warning(report: &NodeReport<Counted>) -> Option<Message> {
+    let failure = report.answer.as_ref().err()?;
+    let text = format!("{}: {}", report.server.describe(), what_happened(failure));
+    Some(Message::warning(failure.code(), text))
+}
+
+/// In the words of a list of sessions.
+fn what_happened(failure: &NodeFailure) -> String {
+    format!("{}: {failure}", failure.kind)
+}
+
+/// As OceanBase's views print a truth.
+fn yes_or_no(truth: bool) -> &'static str {
+    if truth { "YES" } else { "NO" }
+}
+
+/// To the nearest one.
+fn milliseconds(duration: Duration) -> u64 {
+    (duration.as_secs_f64() * 1000.0).round() as u64
+}
+
+/// `2024-07-22T18:01:39Z`; none where that form does not reach.
+fn utc(time: SystemTime) -> Option<String> {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since_1970.as_secs() < YEAR_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// Its first second, since 1970.
+const YEAR_10000: u64 = 253_402_300_800;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::failure::Stage;
+
+    fn report(answer: Result<Counted, NodeFailure>) -> NodeReport<Counted> {
+        let micros = Duration::from_micros(1_721_671_299_000_000);
+        NodeReport {
+            server: Server {
+                rpc_port: Some(2882),
+                with_rootserver: Some(true),
+                start_service_time: Some(SystemTime::UNIX_EPOCH + micros),
+                ..Server::alone("10.0.0.1:2881".parse().unwrap())
+            },
+            answer,
+        }
+    }
+
+    fn texts(report: &NodeReport<Counted>, shows_sessions: bool) -> Vec<String> {
+        let known = Known {
+            shows_sessions,
+            last_seen: Some(SystemTime::UNIX_EPOCH),
+            topology_age: Duration::from_secs(7),
+        };
+        let text = |cell| match cell {
+            Cell::Null => "NULL".to_owned(),
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) => String::from_utf8(text).unwrap(),
+        };
+        row(report, &known).into_iter().map(text).collect()
+    }
+
+    fn counted() -> Result<Counted, NodeFailure> {
+        Ok(Counted {
+            sessions: 12,
+            round_trip: Duration::from_micros(1600),
+        })
+    }
+
+    #[test]
+    fn a_row_has_a_cell_for_each_column_and_times_that_say_they_are_utc() {
+        let seen = texts(&report(counted()), true);
+        assert_eq!(seen.len(), columns().len());
+        assert_eq!(
+            seen.join(" "),
+            "10.0.0.1 2881 2882 NULL NULL NULL YES 2024-07-22T18:01:39Z NULL NULL 12 YES 2 NULL \
+             1970-01-01T00:00:00Z 7"
+        );
+    }
+
+    #[test]
+    fn who_may_not_see_others_sessions_is_not_told_how_many_there_are() {
+        let seen = texts(&report(counted()), false);
+        assert_eq!(&seen[10..13], ["NULL", "YES", "2"]);
+    }
+
+    #[test]
+    fn a_failed_server_is_told_in_row_and_warning_alike() {
+        let failure = NodeFailure::no_answer(Stage::Query, Duration::from_secs(3));
+        let report = report(Err(failure));
+        let seen = texts(&report, true);
+        let why = "NO ANSWER: no answer after 3.0 s in query";
+        assert_eq!(&seen[10..14], ["NULL", "NO", "NULL", why]);
+        let warned = Message::warning(4012, format!("10.0.0.1:2881: {why}"));
+        assert_eq!(warning(&report), Some(warned));
+    }
+
+    #[test]
+    fn a_time_beyond_all_reason_is_none() {
+        let at = |seconds| utc(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(YEAR_10000 - 1).unwrap(), "9999-12-31T23:59:59Z");
+        assert_eq!(at(YEAR_10000), None);
+    }
+}
