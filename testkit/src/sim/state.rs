@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::answers::Cluster;
 use super::behaviour::{Behaviour, KillBehaviour};
 use super::connection::Connection;
+use super::held_rows::Made;
 use super::rows::SimSession;
 use super::sessions::{Build, Place, Sessions};
 
@@ -48,6 +49,8 @@ struct Inner {
     next_scripted_id: u32,
     held: Range<u32>,
     killed: Arc<BTreeSet<u32>>,
+    /// Rows of the held ones; another one whenever these change.
+    made: Arc<Made>,
     kill_behaviour: KillBehaviour,
     statements: Vec<String>,
     logins: Vec<String>,
@@ -183,6 +186,7 @@ impl NodeState {
             let first = self.first_id.saturating_add(2 * SCRIPTED_ID_OFFSET);
             inner.held = first..first.saturating_add(count);
             inner.killed = Arc::default();
+            inner.made = Arc::default();
             inner.held.clone()
         })
     }
@@ -197,6 +201,7 @@ impl NodeState {
                 listed: connected.chain(inner.scripted.iter().cloned()).collect(),
                 held: inner.held.clone(),
                 killed: inner.killed.clone(),
+                made: inner.made.clone(),
             }
         })
     }
@@ -223,6 +228,7 @@ impl NodeState {
                 inner.scripted.retain(|session| session.id != id);
                 if inner.held.contains(&id) {
                     Arc::make_mut(&mut inner.killed).insert(id);
+                    inner.made = Arc::default();
                 }
             }
         });
