@@ -24,5 +24,6 @@ pub mod ports;
 pub mod process;
 pub mod seekdb;
 pub mod sim;
+pub mod sim_process;
 pub mod topology;
 pub mod warden;

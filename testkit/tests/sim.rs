@@ -528,6 +528,33 @@ async fn kill_takes_added_and_held_sessions_away() {
 }
 
 #[tokio::test]
+async fn held_sessions_are_the_same_again_in_both_protocols_and_after_a_kill() {
+    let cluster = one().await;
+    let node = cluster.node(0);
+    // More rows than there are sequence ids, and than fit a buffer.
+    let held = node.hold_sessions(5000);
+    let mut conn = connect(node).await;
+    let ids = "SELECT id, info FROM oceanbase.V$OB_PROCESSLIST";
+    let first: Vec<(u32, Option<String>)> = conn.query(ids).await.unwrap();
+    assert!(first[1..].iter().map(|(id, _)| *id).eq(held.clone()));
+    let others: Vec<(u32,)> = conn
+        .query("SELECT id FROM oceanbase.V$OB_PROCESSLIST")
+        .await
+        .unwrap();
+    assert_eq!(others.len(), 5001);
+    let again: Vec<(u32, Option<String>)> = conn.query(ids).await.unwrap();
+    let prepared: Vec<(u32, Option<String>)> = conn.exec(ids, ()).await.unwrap();
+    assert_eq!(again[1..], first[1..]);
+    assert_eq!(prepared[1..], first[1..]);
+    conn.query_drop(format!("KILL {}", held.start + 7))
+        .await
+        .unwrap();
+    let left: Vec<(u32, Option<String>)> = conn.query(ids).await.unwrap();
+    assert_eq!(left.len(), 5000);
+    assert!(left.iter().all(|(id, _)| *id != held.start + 7));
+}
+
+#[tokio::test]
 async fn a_kill_can_fail_hang_or_cut_the_connection() {
     let cluster = one().await;
     let node = cluster.node(0);

@@ -4,6 +4,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::behaviour::{ServerError, Topology};
+use super::held_rows::HeldRows;
 use super::query::{Table, constant, one_row, query, shown};
 use super::rows::{Cell, DbGrant, ServerRow, SimAccount};
 use super::sessions::{Build, COLUMNS_3, Place, SHOW_COLUMNS, SHOW_FULL_COLUMNS, Sessions};
@@ -156,12 +157,26 @@ fn sessions(select: &Select, columns: &[&'static str], view: &View<'_>) -> Answe
     {
         sessions.narrow(u32::try_from(id).unwrap_or(0));
     }
-    query(
-        select,
-        columns,
-        sessions.records(view.place, view.build),
-        view,
-    )
+    let answer = |sessions: Sessions| {
+        let records = sessions.records(view.place, view.build);
+        query(select, columns, records, view)
+    };
+    if !select.is_every_row() {
+        return answer(sessions);
+    }
+    let made = sessions.made.clone();
+    let (listed, held) = sessions.split();
+    match (answer(listed), answer(held)) {
+        (Answer::Rows(listed), Answer::Rows(held)) => Answer::Rows(Table {
+            held: Some(HeldRows {
+                rows: held.rows,
+                asked: (select.items.clone(), columns.to_vec()),
+                made,
+            }),
+            ..listed
+        }),
+        (listed, _) => listed,
+    }
 }
 
 /// Of all nodes, or of those that `svr_ip` and `svr_port` name. One that is not there is left out, as
@@ -305,7 +320,7 @@ mod tests {
                 ..SimSession::default()
             }],
             held: 100..102,
-            killed: Default::default(),
+            ..Sessions::default()
         };
         let view = View {
             build,
@@ -327,7 +342,7 @@ mod tests {
 
     fn rows(build: Build, text: &str) -> Vec<Vec<Cell>> {
         match ask(build, text) {
-            Answer::Rows(table) => table.rows.collect(),
+            Answer::Rows(table) => table.all_rows().collect(),
             Answer::Fail(error) => panic!("{error:?}"),
             _ => panic!("no rows"),
         }

@@ -10,7 +10,7 @@
 //!         state (connections, sessions, records) ──────────┘
 //! ```
 //!
-//! token, statement, behaviour, answers, query, rows and sessions decide and do no I/O.
+//! token, statement, behaviour, answers, query, rows, held_rows and sessions decide and do no I/O.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -27,6 +27,7 @@ mod answers;
 mod behaviour;
 mod builder;
 mod connection;
+mod held_rows;
 mod node;
 mod outlet;
 mod query;

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::answers::Cluster;
 use super::behaviour::{Behaviour, KillBehaviour, Reach};
 use super::connection::Connection;
+use super::held_rows::Made;
 use super::rows::SimSession;
 use super::sessions::{Build, Place, Sessions};
 use crate::door::Door;
@@ -52,6 +53,8 @@ struct Inner {
     next_scripted_id: u32,
     held: Range<u32>,
     killed: Arc<BTreeSet<u32>>,
+    /// Rows of the held ones; another one whenever these change.
+    made: Arc<Made>,
     kill_behaviour: KillBehaviour,
     statements: Vec<String>,
     logins: Vec<String>,
@@ -219,6 +222,7 @@ impl NodeState {
             let first = self.first_id.saturating_add(2 * SCRIPTED_ID_OFFSET);
             inner.held = first..first.saturating_add(count);
             inner.killed = Arc::default();
+            inner.made = Arc::default();
             inner.held.clone()
         })
     }
@@ -234,6 +238,7 @@ impl NodeState {
                 listed: connected.chain(inner.scripted.iter().cloned()).collect(),
                 held: inner.held.clone(),
                 killed: inner.killed.clone(),
+                made: inner.made.clone(),
             }
         })
     }
@@ -260,6 +265,7 @@ impl NodeState {
                 inner.scripted.retain(|session| session.id != id);
                 if inner.held.contains(&id) {
                     Arc::make_mut(&mut inner.killed).insert(id);
+                    inner.made = Arc::default();
                 }
             }
         });
