@@ -152,7 +152,11 @@ async fn serve(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let follower = Arc::clone(&cluster);
     let following = tokio::spawn(async move {
-        tokio::join!(follower.follow_topology(), follower.follow_health());
+        tokio::join!(
+            follower.follow_topology(),
+            follower.follow_health(),
+            follower.close_idle_connections()
+        )
     });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
     let mut gate =

@@ -2,18 +2,23 @@
 //!
 //! The cost is one round trip to the slowest server, never the sum. A server that fails is a report, too.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 
 use super::Cluster;
 use super::budget::{Budget, Share};
+use super::detour::{Carrier, Carriers, Coming, Through};
 use super::failure::{NodeFailure, Stage};
+use super::node::Checkout;
+use super::queries::Columns;
 use super::servers::Server;
 use super::sessions::NodeSessions;
 use super::topology::{Snapshot, TopologyError};
@@ -21,23 +26,16 @@ use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 
 /// What every server is asked.
-pub(super) trait Question: Clone + Debug + Send + Sync + 'static {
+pub(super) trait Question: Debug + Send + 'static {
     type Answer: Debug + Send + 'static;
 
-    /// Asks one server.
+    /// Asks one server. What the asking of other servers depends on is done before the first one is begun.
     fn ask(
         &self,
-        cluster: &Cluster,
+        cluster: &Arc<Cluster>,
         server: &Server,
         deadline: Deadline,
-    ) -> impl Future<Output = Result<Self::Answer, NodeFailure>> + Send;
-}
-
-/// The question for a server's own sessions.
-#[derive(Debug, Clone)]
-pub(super) struct AskSessions {
-    /// None: no limit.
-    budget: Option<Arc<Budget>>,
+    ) -> BoxFuture<'static, NodeReport<Self::Answer>>;
 }
 
 /// What one server answered.
@@ -45,6 +43,8 @@ pub(super) struct AskSessions {
 pub(super) struct NodeReport<A = NodeSessions> {
     pub(super) server: Server,
     pub(super) answer: Result<A, NodeFailure>,
+    /// Where the answer is not the server's own: who gave it, and why.
+    pub(super) through: Option<Through>,
 }
 
 /// The topology is an old one.
@@ -72,10 +72,10 @@ pub(super) struct FanOut<Q: Question> {
     question: Q,
     deadline: Deadline,
     asked: HashSet<SocketAddr>,
-    running: JoinSet<(SocketAddr, Result<Q::Answer, NodeFailure>)>,
-    answers: Vec<(SocketAddr, Result<Q::Answer, NodeFailure>)>,
+    running: JoinSet<NodeReport<Q::Answer>>,
+    reports: Vec<NodeReport<Q::Answer>>,
     /// The servers of which there is no report yet.
-    awaited: Vec<Server>,
+    awaited: HashMap<SocketAddr, Server>,
 }
 
 impl FanOut<AskSessions> {
@@ -86,9 +86,15 @@ impl FanOut<AskSessions> {
     pub(super) async fn begin(
         cluster: &Arc<Cluster>,
         deadline: Deadline,
+        columns: Columns,
         budget: Option<Arc<Budget>>,
     ) -> Result<(Self, Arc<Snapshot>, Option<Stale>), TopologyError> {
-        Self::asking(AskSessions { budget }, cluster, deadline).await
+        let question = AskSessions {
+            columns,
+            budget,
+            carriers: Arc::default(),
+        };
+        Self::asking(question, cluster, deadline).await
     }
 }
 
@@ -109,8 +115,8 @@ impl<Q: Question> FanOut<Q> {
             deadline,
             asked: HashSet::new(),
             running: JoinSet::new(),
-            answers: Vec::new(),
-            awaited: Vec::new(),
+            reports: Vec::new(),
+            awaited: HashMap::new(),
         };
         let last = cluster.snapshot();
         if let Some(snapshot) = &last {
@@ -131,7 +137,10 @@ impl<Q: Question> FanOut<Q> {
             (Err(why), None) => return Err(why),
         };
         fan_out.ask(&snapshot.servers);
-        fan_out.awaited.clone_from(&snapshot.servers);
+        let awaited = snapshot.servers.iter();
+        fan_out.awaited = awaited
+            .map(|server| (server.addr, server.clone()))
+            .collect();
         Ok((fan_out, snapshot, stale))
     }
 
@@ -139,34 +148,31 @@ impl<Q: Question> FanOut<Q> {
     /// have left the topology meanwhile have none. Cancel-safe: answers are kept.
     pub(super) async fn next(&mut self) -> Option<NodeReport<Q::Answer>> {
         loop {
-            let answer = match self.answers.pop() {
-                Some(answer) => Some(answer),
+            let report = match self.reports.pop() {
+                Some(report) => Some(report),
                 None => match self.running.join_next().await {
                     Some(joined) => joined.ok(),
                     None => return self.next_without_answer(),
                 },
             };
-            let Some((addr, answer)) = answer else {
-                continue;
-            };
-            let awaited = self.awaited.iter().position(|server| server.addr == addr);
-            if let Some(at) = awaited {
-                return Some(NodeReport {
-                    server: self.awaited.swap_remove(at),
-                    answer,
-                });
+            // As the topology shows it now, which may be newer than when it was asked.
+            if let Some(report) = report
+                && let Some(server) = self.awaited.remove(&report.server.addr)
+            {
+                return Some(NodeReport { server, ..report });
             }
         }
     }
 
     /// The report of a server that cannot answer any more: its task panicked, on something that it sent.
     fn next_without_answer(&mut self) -> Option<NodeReport<Q::Answer>> {
-        let server = self.awaited.pop()?;
+        let addr = *self.awaited.keys().next()?;
         let unread = "its answer could not be read";
         let failure = NodeFailure::garbage(Stage::Read, self.deadline.elapsed(), unread);
         Some(NodeReport {
-            server,
+            server: self.awaited.remove(&addr)?,
             answer: Err(failure),
+            through: None,
         })
     }
 
@@ -182,16 +188,14 @@ impl<Q: Question> FanOut<Q> {
 
     /// Asks those of `servers` that have not been asked yet.
     fn ask(&mut self, servers: &[Server]) {
-        for server in servers {
-            if self.asked.insert(server.addr) {
-                let cluster = Arc::clone(&self.cluster);
-                let (server, question) = (server.clone(), self.question.clone());
-                let deadline = self.deadline;
-                self.running.spawn(async move {
-                    let answer = question.ask(&cluster, &server, deadline).await;
-                    (server.addr, answer)
-                });
-            }
+        let new = servers
+            .iter()
+            .filter(|server| self.asked.insert(server.addr));
+        let all: Vec<_> = new
+            .map(|server| self.question.ask(&self.cluster, server, self.deadline))
+            .collect();
+        for asking in all {
+            self.running.spawn(asking);
         }
     }
 
@@ -201,7 +205,7 @@ impl<Q: Question> FanOut<Q> {
         loop {
             tokio::select! {
                 output = &mut other => return output,
-                Some(answer) = self.running.join_next() => self.answers.extend(answer.ok()),
+                Some(report) = self.running.join_next() => self.reports.extend(report.ok()),
             }
         }
     }
@@ -212,25 +216,123 @@ pub(super) fn sort<A>(reports: &mut [NodeReport<A>]) {
     reports.sort_by(|a, b| (&a.server.zone, a.server.addr).cmp(&(&b.server.zone, b.server.addr)));
 }
 
+/// The question for a server's own sessions.
+#[derive(Debug)]
+pub(super) struct AskSessions {
+    columns: Columns,
+    /// None: no limit.
+    budget: Option<Arc<Budget>>,
+    carriers: Arc<Carriers>,
+}
+
 impl Question for AskSessions {
     type Answer = NodeSessions;
 
-    async fn ask(
+    fn ask(
         &self,
-        cluster: &Cluster,
+        cluster: &Arc<Cluster>,
         server: &Server,
         deadline: Deadline,
-    ) -> Result<NodeSessions, NodeFailure> {
-        let share = self
-            .budget
-            .as_ref()
-            .map_or_else(Share::unlimited, Share::of);
-        let mut checkout = cluster.node(server.addr).connect(deadline).await?;
-        let answer = cluster
-            .queries
-            .ask(server, &mut checkout, deadline, share)
-            .await;
+    ) -> BoxFuture<'static, NodeReport> {
+        let one = OneServer {
+            cluster: Arc::clone(cluster),
+            carriers: Arc::clone(&self.carriers),
+            // Before the first one may end, all are known to be coming.
+            coming: Some(self.carriers.expect()),
+            server: server.clone(),
+            columns: self.columns,
+            deadline,
+            budget: self.budget.clone(),
+        };
+        Box::pin(one.ask())
+    }
+}
+
+/// One server, to be asked for its own sessions.
+struct OneServer {
+    cluster: Arc<Cluster>,
+    carriers: Arc<Carriers>,
+    /// For as long as it may become a carrier.
+    coming: Option<Coming>,
+    server: Server,
+    columns: Columns,
+    deadline: Deadline,
+    budget: Option<Arc<Budget>>,
+}
+
+impl OneServer {
+    async fn ask(mut self) -> NodeReport {
+        let node = self.cluster.node(self.server.addr);
+        let patience = self.cluster.settings.connect_timeout;
+        let connected = tokio::select! {
+            connected = node.connect(self.deadline) => connected,
+            // A connection may still come about, but need not be waited for any more.
+            Some((sessions, by)) = self.detour_after(patience) => {
+                let failure = NodeFailure::no_answer(Stage::Connect, self.deadline.elapsed());
+                self.cluster.health.is_unreached(self.server.addr, &failure);
+                return self.report(Ok(sessions), Some(Through { by, failure }));
+            }
+        };
+        let answer = match connected {
+            Ok(checkout) => self.ask_on(checkout).await,
+            Err(failure) => Err(failure),
+        };
+        if answer.is_ok() && self.cluster.queries.has_views(&self.server) {
+            let server = self.server.clone();
+            self.carriers.add(Carrier { node, server });
+        }
+        self.coming = None;
+        if let Err(failure) = &answer
+            && failure.is_unreached()
+            && let Some((sessions, by)) = self.detour_after(Duration::ZERO).await
+        {
+            let failure = failure.clone();
+            return self.report(Ok(sessions), Some(Through { by, failure }));
+        }
+        self.report(answer, None)
+    }
+
+    /// Asks the server itself.
+    async fn ask_on(&self, mut checkout: Checkout) -> Result<NodeSessions, NodeFailure> {
+        let budget = self.budget.as_ref();
+        let share = budget.map_or_else(Share::unlimited, Share::of);
+        let queries = &self.cluster.queries;
+        let asking = queries.ask(
+            &self.server,
+            &mut checkout,
+            self.columns,
+            self.deadline,
+            share,
+        );
+        let answer = asking.await;
         checkout.settle(answer.as_ref().err());
         answer
     }
+
+    /// Asks another server for this one's sessions, once `patience` is over.
+    async fn detour_after(&self, patience: Duration) -> Option<(NodeSessions, Server)> {
+        if self.cluster.settings.node_connections_max < CONNECTIONS_FOR_DETOURS {
+            return None;
+        }
+        tokio::time::sleep(patience).await;
+        let asking = self
+            .carriers
+            .ask(&self.server, self.deadline, self.budget.as_ref());
+        asking.await
+    }
+
+    fn report(
+        self,
+        answer: Result<NodeSessions, NodeFailure>,
+        through: Option<Through>,
+    ) -> NodeReport {
+        NodeReport {
+            server: self.server,
+            answer,
+            through,
+        }
+    }
 }
+
+/// With fewer connections to a server there is none to spare for questions about others.
+const CONNECTIONS_FOR_DETOURS: usize = 2;

@@ -102,6 +102,11 @@ impl Health {
         }
     }
 
+    /// There was no connection in time, and nobody has waited for it any longer.
+    pub(super) fn is_unreached(&self, addr: SocketAddr, failure: &NodeFailure) {
+        self.note_trouble(addr, false, &failure.describe());
+    }
+
     /// A probe has succeeded.
     pub(super) fn is_well(&self, addr: SocketAddr) {
         let trouble = {
@@ -215,10 +220,7 @@ mod tests {
     fn failure(kind: FailureKind, stage: Stage, elapsed: Duration) -> NodeFailure {
         NodeFailure {
             kind,
-            stage,
-            elapsed,
-            server_code: None,
-            detail: String::new(),
+            ..NodeFailure::no_answer(stage, elapsed)
         }
     }
 

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
+
 use super::Cluster;
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
@@ -13,7 +15,7 @@ use super::merge::HIDDEN;
 use super::servers::Server;
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
-use crate::table::{Cell, Column, Row};
+use crate::table::{Column, Rows, Value};
 
 /// The question how many sessions a server has: the least that proves that it can be listed.
 #[derive(Debug, Clone, Copy)]
@@ -31,19 +33,19 @@ struct Counted {
 impl Question for AskCount {
     type Answer = Counted;
 
-    async fn ask(
+    fn ask(
         &self,
-        cluster: &Cluster,
+        cluster: &Arc<Cluster>,
         server: &Server,
         deadline: Deadline,
-    ) -> Result<Counted, NodeFailure> {
-        let mut checkout = cluster.node(server.addr).connect(deadline).await?;
-        let counted = cluster.queries.count(server, &mut checkout, deadline).await;
-        let round_trip = checkout.round_trip();
-        checkout.settle(counted.as_ref().err());
-        counted.map(|sessions| Counted {
-            sessions,
-            round_trip,
+    ) -> BoxFuture<'static, NodeReport<Counted>> {
+        let (cluster, server) = (Arc::clone(cluster), server.clone());
+        Box::pin(async move {
+            NodeReport {
+                answer: cluster.count_sessions(&server, deadline).await,
+                server,
+                through: None,
+            }
         })
     }
 }
@@ -54,6 +56,21 @@ impl Cluster {
     pub fn list_servers(self: &Arc<Self>, user: &str, deadline: Deadline) -> ListParts {
         let (cluster, user) = (Arc::clone(self), user.to_owned());
         in_parts(async move |sender| make_list(&cluster, &user, deadline, &sender).await)
+    }
+
+    async fn count_sessions(
+        &self,
+        server: &Server,
+        deadline: Deadline,
+    ) -> Result<Counted, NodeFailure> {
+        let mut checkout = self.node(server.addr).connect(deadline).await?;
+        let counted = self.queries.count(server, &mut checkout, deadline).await;
+        let round_trip = checkout.round_trip();
+        checkout.settle(counted.as_ref().err());
+        counted.map(|sessions| Counted {
+            sessions,
+            round_trip,
+        })
     }
 
     /// The columns of that list.
@@ -75,15 +92,15 @@ async fn make_list(
     let (fan_out, snapshot, stale) = begun?;
     let reports = fan_out.all().await;
     let shows_sessions = matches!(&rights, Ok(rights) if rights.see_others);
-    let row = |report: &NodeReport<Counted>| {
+    let mut rows = Rows::new(NAMES.len());
+    for report in &reports {
         let known = Known {
             shows_sessions,
             last_seen: cluster.health.last_seen(report.server.addr),
             topology_age: snapshot.age(),
         };
-        row(report, &known)
-    };
-    let rows = reports.iter().map(row).collect();
+        push_row(&mut rows, report, &known);
+    }
     let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
     messages.extend(snapshot.unusable.iter().map(|row| {
         let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
@@ -153,29 +170,32 @@ const NAMES: [&str; 16] = [
     "Topology_age_s",
 ];
 
-fn row(report: &NodeReport<Counted>, known: &Known) -> Row {
-    let NodeReport { server, answer } = report;
+fn push_row(rows: &mut Rows, report: &NodeReport<Counted>, known: &Known) {
+    let NodeReport { server, answer, .. } = report;
     let counted = answer.as_ref().ok();
     let sessions = counted.filter(|_| known.shows_sessions);
-    let number = |number: Option<u64>| number.map_or(Cell::Null, Cell::Number);
-    vec![
-        Cell::text(server.addr.ip().to_string()),
-        Cell::Number(server.addr.port().into()),
-        number(server.rpc_port.map(u64::from)),
-        number(server.id),
-        Cell::text_or_null(server.zone.clone()),
-        Cell::text_or_null(server.status.clone()),
-        Cell::text_or_null(server.with_rootserver.map(yes_or_no)),
-        Cell::text_or_null(server.start_service_time.and_then(utc)),
-        Cell::text_or_null(server.stop_time.and_then(utc)),
-        Cell::text_or_null(server.build.clone()),
-        number(sessions.map(|counted| counted.sessions)),
-        Cell::text(yes_or_no(answer.is_ok())),
-        number(counted.map(|counted| milliseconds(counted.round_trip))),
-        Cell::text_or_null(answer.as_ref().err().map(what_happened)),
-        Cell::text_or_null(known.last_seen.and_then(utc)),
-        Cell::Number(known.topology_age.as_secs()),
-    ]
+    let time = |time: Option<SystemTime>| time.and_then(utc);
+    let (started, stopped) = (time(server.start_service_time), time(server.stop_time));
+    let (ip, last_seen) = (server.addr.ip().to_string(), time(known.last_seen));
+    let error = answer.as_ref().err().map(what_happened);
+    rows.push_row([
+        Value::from(&*ip),
+        Value::Number(server.addr.port().into()),
+        Value::number_or_null(server.rpc_port.map(u64::from)),
+        Value::number_or_null(server.id),
+        Value::text_or_null(server.zone.as_ref()),
+        Value::text_or_null(server.status.as_ref()),
+        Value::text_or_null(server.with_rootserver.map(yes_or_no)),
+        Value::text_or_null(started.as_ref()),
+        Value::text_or_null(stopped.as_ref()),
+        Value::text_or_null(server.build.as_ref()),
+        Value::number_or_null(sessions.map(|counted| counted.sessions)),
+        Value::from(yes_or_no(answer.is_ok())),
+        Value::number_or_null(counted.map(|counted| milliseconds(counted.round_trip))),
+        Value::text_or_null(error.as_ref()),
+        Value::text_or_null(last_seen.as_ref()),
+        Value::Number(known.topology_age.as_secs()),
+    ]);
 }
 
 /// The warning about a server that has not answered.
@@ -224,6 +244,7 @@ mod tests {
                 ..Server::alone("10.0.0.1:2881".parse().unwrap())
             },
             answer,
+            through: None,
         }
     }
 
@@ -233,12 +254,15 @@ mod tests {
             last_seen: Some(SystemTime::UNIX_EPOCH),
             topology_age: Duration::from_secs(7),
         };
-        let text = |cell| match cell {
-            Cell::Null => "NULL".to_owned(),
-            Cell::Number(number) => number.to_string(),
-            Cell::Text(text) => String::from_utf8(text).unwrap(),
+        let text = |value| match value {
+            Value::Null => "NULL".to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
         };
-        row(report, &known).into_iter().map(text).collect()
+        let mut rows = Rows::new(NAMES.len());
+        push_row(&mut rows, report, &known);
+        assert_eq!(rows.len(), 1);
+        rows.row(0).values().map(text).collect()
     }
 
     fn counted() -> Result<Counted, NodeFailure> {

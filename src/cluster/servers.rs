@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
-use super::node::Rows;
+use super::rows::Answer;
 
 /// What a server is asked for the others. All columns, for not every branch has each that we know: they
 /// are read by their names.
@@ -58,12 +58,12 @@ impl Server {
 }
 
 /// The servers that the table's rows name, and a description of each row that names none.
-pub(super) fn servers(rows: &Rows) -> (Vec<Server>, Vec<String>) {
+pub(super) fn servers(answer: &Answer) -> (Vec<Server>, Vec<String>) {
     let mut servers = Vec::new();
     let mut unusable = Vec::new();
-    for row in &rows.rows {
+    for row in answer.rows.iter() {
         let text = |name: &str| -> Option<String> {
-            let bytes = row.get(rows.column(name)?)?.as_ref()?;
+            let bytes = row.text(answer.column(name)?)?;
             Some(String::from_utf8_lossy(bytes).into_owned())
         };
         let ip: Option<IpAddr> = text("svr_ip").and_then(|ip| ip.trim().parse().ok());
@@ -100,23 +100,9 @@ fn moment(micros: &str) -> Option<SystemTime> {
 mod tests {
     use super::*;
 
-    fn rows(columns: &[&str], rows: &[&[Option<&str>]]) -> Rows {
-        Rows {
-            columns: columns.iter().map(|&column| column.to_owned()).collect(),
-            rows: rows
-                .iter()
-                .map(|row| {
-                    row.iter()
-                        .map(|v| v.map(|v| v.as_bytes().to_vec()))
-                        .collect()
-                })
-                .collect(),
-        }
-    }
-
     #[test]
     fn servers_are_ordered_by_zone_and_address_whatever_the_letter_case_of_the_columns() {
-        let table = rows(
+        let table = Answer::of(
             &[
                 "SVR_IP",
                 "svr_port",
@@ -172,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_row_without_an_address_is_not_left_out_in_silence() {
-        let table = rows(
+        let table = Answer::of(
             &["svr_ip", "inner_port"],
             &[&[Some("10.0.0.1"), Some("99999")], &[None, Some("1")]],
         );
@@ -184,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_column_that_is_missing_or_means_never_is_none() {
-        let table = rows(
+        let table = Answer::of(
             &["svr_ip", "inner_port", "start_service_time", "stop_time"],
             &[&[
                 Some("10.0.0.1"),

@@ -88,11 +88,9 @@ async fn a_server_that_hangs_is_logged_once_and_not_at_each_list() {
     node.set_behaviour(Behaviour::Healthy);
     answers_again(&warden, node).await;
     assert_eq!(list(&mut conn).await.failed(), []);
-    assert!(
-        node.connections_peak() <= SLOTS,
-        "{}",
-        node.connections_peak()
-    );
+    // It may notice late that one was closed, after the next was opened.
+    let peak = node.connections_peak();
+    assert!(peak <= SLOTS + 1, "{peak}");
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn a_server_that_fails_is_named_in_its_row_and_in_a_warning_in_time() {
         (
             Behaviour::FailQuery(ServerError::new(4012, "Timeout")),
             4012,
-            "NODE ERROR: error 4012: Timeout",
+            "NODE ERROR: it answered after ",
         ),
         (
             Behaviour::BreakOffMidResult { after_rows: 0 },
