@@ -93,6 +93,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     let config = above.over(below).resolve()?;
     let clients = Arc::<Clients>::default();
     let cluster = Cluster::new(config.cluster.clone(), Arc::clone(&clients));
+    cluster.load_topology_cache();
     let runtime = Runtime::new()?;
     if cli.check {
         let checked = runtime.block_on(check(&cluster, &mut std::io::stdout()))?;
@@ -141,7 +142,7 @@ async fn serve(
     clients: Arc<Clients>,
 ) -> Result<(), Box<dyn Error>> {
     let snapshot = cluster
-        .refresh_topology(Deadline::after(START_TIMEOUT))
+        .find_topology(Deadline::after(START_TIMEOUT))
         .await?;
     raise_descriptor_limit(config.limits.max_connections);
     let listener = TcpListener::bind(config.listen)
@@ -155,6 +156,7 @@ async fn serve(
         tokio::join!(
             follower.follow_topology(),
             follower.follow_health(),
+            follower.keep_topology_cache(),
             follower.close_idle_connections()
         )
     });

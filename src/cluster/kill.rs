@@ -362,7 +362,7 @@ mod tests {
             unusable: Vec::new(),
             cluster_name: None,
             told_by: addrs[0].parse().unwrap(),
-            read_at: tokio::time::Instant::now(),
+            read_at: std::time::SystemTime::now(),
         }
     }
 

@@ -11,6 +11,7 @@
 
 mod ask_any;
 mod budget;
+mod cached_topology;
 mod detour;
 mod dial;
 mod failure;
@@ -30,9 +31,11 @@ mod server_list;
 mod servers;
 mod sessions;
 mod topology;
+mod topology_cache;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,6 +79,8 @@ pub struct Settings {
     pub kill_verify_timeout: Duration,
     /// How often the topology is read in the background.
     pub topology_refresh_interval: Duration,
+    /// Where the last topology is kept for the next start, if anywhere.
+    pub topology_cache: Option<PathBuf>,
     /// Whose rights count.
     pub rights: RightsPolicy,
     /// TLS with the servers; none is used where there is none here.

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
+
 use super::rows::Answer;
 
 /// What a server is asked for the others. All columns, for not every branch has each that we know: they
@@ -10,7 +12,7 @@ use super::rows::Answer;
 pub(super) const SERVERS_SQL: &str = "SELECT * FROM oceanbase.__all_server";
 
 /// One server of the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Server {
     /// Where it takes SQL.
     pub addr: SocketAddr,
@@ -25,8 +27,10 @@ pub struct Server {
     /// Whether the root service runs there.
     pub with_rootserver: Option<bool>,
     /// When it began to serve; none while it does not.
+    #[serde(default, with = "humantime_serde")]
     pub start_service_time: Option<SystemTime>,
     /// When it was stopped; none while it is not.
+    #[serde(default, with = "humantime_serde")]
     pub stop_time: Option<SystemTime>,
     /// Its version. Servers of one build have one set of columns.
     pub build: Option<String>,
@@ -90,11 +94,15 @@ pub(super) fn servers(answer: &Answer) -> (Vec<Server>, Vec<String>) {
     (servers, unusable)
 }
 
-/// OceanBase's microseconds since 1970; zero, or what is no time, is none.
+/// OceanBase's microseconds since 1970; zero, or what is no time that can be shown, is none.
 fn moment(micros: &str) -> Option<SystemTime> {
-    let micros: u64 = micros.parse().ok().filter(|micros| *micros != 0)?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(micros))
+    let micros: u64 = micros.parse().ok()?;
+    let can_be_shown = (1..YEAR_10000 * 1_000_000).contains(&micros);
+    can_be_shown.then(|| SystemTime::UNIX_EPOCH + Duration::from_micros(micros))
 }
+
+/// Its first second, since 1970.
+const YEAR_10000: u64 = 253_402_300_800;
 
 #[cfg(test)]
 mod tests {
@@ -183,7 +191,13 @@ mod tests {
         let started = SystemTime::UNIX_EPOCH + Duration::from_secs(1_721_671_299);
         assert_eq!(server.start_service_time, Some(started));
         assert_eq!((server.stop_time, server.with_rootserver), (None, None));
-        for no_time in ["", "-1", "soon", "99999999999999999999999"] {
+        for no_time in [
+            "",
+            "-1",
+            "soon",
+            "253402300800000000",
+            "99999999999999999999999",
+        ] {
             assert_eq!(moment(no_time), None, "{no_time}");
         }
     }

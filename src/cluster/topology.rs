@@ -3,16 +3,19 @@
 //! It is read from any reachable server, in the background and at every listing. When no server can be
 //! reached, the last known snapshot serves on. Where the table is missing or empty, the server that was
 //! asked is the whole cluster; but a cluster that was once listed does not shrink to one server in silence.
+//! Until it has been read once, the servers of the file that keeps it (`topology_cache.rs`) are asked, too.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use tokio::time::Instant;
+use tokio::sync::Notify;
 
 use super::Cluster;
 use super::ask_any::first_success;
+use super::cached_topology::CachedTopology;
 use super::failure::{FailureKind, NodeFailure};
 use super::node::Node;
 use super::rows::Answer;
@@ -41,13 +44,13 @@ pub struct Snapshot {
     /// The server that told it.
     pub told_by: SocketAddr,
     /// When it was read.
-    pub read_at: Instant,
+    pub read_at: SystemTime,
 }
 
 impl Snapshot {
     /// How old it is.
     pub fn age(&self) -> Duration {
-        self.read_at.elapsed()
+        self.read_at.elapsed().unwrap_or_default()
     }
 }
 
@@ -70,7 +73,13 @@ fn describe(failures: &[(String, String)]) -> String {
 /// The last known snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Topology {
-    snapshot: ArcSwapOption<Snapshot>,
+    pub(super) snapshot: ArcSwapOption<Snapshot>,
+    /// What the file says, until the topology has been read once.
+    pub(super) cached: ArcSwapOption<CachedTopology>,
+    /// A server of the file has told another topology than the file.
+    pub(super) contradicted: AtomicBool,
+    /// Told at each reading.
+    pub(super) read: Notify,
 }
 
 impl Cluster {
@@ -118,13 +127,18 @@ impl Cluster {
             seeds.extend(resolved);
         }
         addrs.extend(&seeds);
+        let cached = self.topology.cached.load_full();
+        addrs.extend(cached.iter().flat_map(|cached| cached.addrs()));
         let mut seen = std::collections::HashSet::new();
         addrs.retain(|addr| seen.insert(*addr));
 
-        let told = first_success(addrs, |addr| async move {
-            self.read_topology(addr, deadline)
-                .await
-                .map_err(|failure| (addr, failure))
+        let told = first_success(addrs, |addr| {
+            // What the seeds say counts in any case.
+            let to_agree_with = cached.as_deref().filter(|_| !seeds.contains(&addr));
+            async move {
+                let told = self.read_topology(addr, to_agree_with, deadline).await;
+                told.map_err(|failure| (addr, failure))
+            }
         })
         .await;
         match told {
@@ -132,11 +146,17 @@ impl Cluster {
                 for (seed, why) in &failures {
                     tracing::warn!(seed, "{why}");
                 }
+                if cached.is_some() && !seeds.contains(&snapshot.told_by) {
+                    let server = snapshot.told_by;
+                    tracing::warn!(%server, "no seed tells the topology; a server from the file does");
+                }
                 let snapshot = Arc::new(snapshot);
                 self.keep_only_nodes(&snapshot.servers);
                 seeds.extend(snapshot.servers.iter().map(|server| server.addr));
                 self.health.keep_only(&seeds);
                 self.topology.snapshot.store(Some(Arc::clone(&snapshot)));
+                self.topology.cached.store(None);
+                self.topology.read.notify_one();
                 Ok(snapshot)
             }
             Err(told) => {
@@ -152,6 +172,7 @@ impl Cluster {
     async fn read_topology(
         &self,
         addr: SocketAddr,
+        to_agree_with: Option<&CachedTopology>,
         deadline: Deadline,
     ) -> Result<Snapshot, NodeFailure> {
         let node = self.node(addr);
@@ -178,14 +199,26 @@ impl Cluster {
             vec![Server::alone(addr)]
         };
         let cluster_name = self.read_cluster_name(&node, deadline).await?;
-        Ok(Snapshot {
+        let told = Snapshot {
             servers,
             listed,
             unusable,
             cluster_name,
             told_by: addr,
-            read_at: Instant::now(),
-        })
+            read_at: SystemTime::now(),
+        };
+        if let Some(cached) = to_agree_with {
+            // A name that was configured is the user's own, and not for servers to confirm.
+            let own_name = match self.settings.cluster_name {
+                Some(_) => None,
+                None => self.ask_cluster_name(&node, deadline).await?,
+            };
+            if let Err(why) = cached.agrees_with(&told, own_name.as_deref()) {
+                self.topology.contradicted.store(true, Ordering::Relaxed);
+                return Err(NodeFailure::wrong(deadline.elapsed(), why));
+            }
+        }
+        Ok(told)
     }
 
     /// The configured name, or the one known already, or the server's parameter.
@@ -201,6 +234,15 @@ impl Cluster {
         if let Some(name) = self.settings.cluster_name.clone().or_else(known) {
             return Ok(Some(name));
         }
+        self.ask_cluster_name(node, deadline).await
+    }
+
+    /// The server's parameter.
+    pub(super) async fn ask_cluster_name(
+        &self,
+        node: &Arc<Node>,
+        deadline: Deadline,
+    ) -> Result<Option<String>, NodeFailure> {
         match node.ask(CLUSTER_NAME_SQL, deadline).await {
             Ok(rows) => Ok(cluster_name(&rows)),
             // Not every server has parameters: that it answers is all we need.

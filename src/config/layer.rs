@@ -86,6 +86,9 @@ pub struct Layer {
     #[arg(long, env = "OBWARDEN_TOPOLOGY_REFRESH_INTERVAL", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
     pub(super) topology_refresh_interval: Option<Duration>,
+    /// A file that keeps the list of servers, for a start at which no server answers [default: none]
+    #[arg(long, env = "OBWARDEN_TOPOLOGY_CACHE", value_name = "FILE")]
+    pub(super) topology_cache: Option<PathBuf>,
     /// How many bytes of rows a list may keep to put them in order [default: 67108864]
     #[arg(long, env = "OBWARDEN_LISTING_BUFFER_BYTES", value_name = "BYTES")]
     pub(super) listing_buffer_bytes: Option<usize>,
@@ -193,6 +196,7 @@ impl Layer {
             topology_refresh_interval: self
                 .topology_refresh_interval
                 .or(below.topology_refresh_interval),
+            topology_cache: self.topology_cache.or(below.topology_cache),
             listing_buffer_bytes: self.listing_buffer_bytes.or(below.listing_buffer_bytes),
             relay_threads: self.relay_threads.or(below.relay_threads),
             tls: self.tls.or(below.tls),

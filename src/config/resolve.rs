@@ -154,6 +154,7 @@ impl Layer {
                     self.topology_refresh_interval,
                     DEFAULT_TOPOLOGY_REFRESH_INTERVAL,
                 )?,
+                topology_cache: self.topology_cache,
                 rights,
                 listing_buffer_bytes: self
                     .listing_buffer_bytes

@@ -179,6 +179,7 @@ async fn help_lists_every_option_with_its_variable() {
         "--tcp-keepalive",
         "--kill-verify-timeout",
         "--topology-refresh-interval",
+        "--topology-cache",
         "--relay-threads",
     ] {
         let variable = format!("OBWARDEN_{}", flag[2..].replace('-', "_").to_uppercase());

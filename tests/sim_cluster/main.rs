@@ -14,3 +14,4 @@ mod login_names;
 mod rights;
 mod servers;
 mod topology;
+mod topology_cache;
