@@ -11,6 +11,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -33,6 +34,8 @@ pub struct Health {
     /// How long a server may take to answer before that is a failure.
     node_timeout: Duration,
     servers: Mutex<HashMap<SocketAddr, ServerHealth>>,
+    /// Somebody probes the servers. Before that nobody has been served, and failures are told otherwise.
+    is_watched: AtomicBool,
     changed: Notify,
 }
 
@@ -47,6 +50,8 @@ struct ServerHealth {
 #[derive(Debug)]
 struct Trouble {
     since: Instant,
+    /// What happened at first.
+    why: String,
     /// It is the service account alone that is not let in: clients may be.
     shuts_us_out: bool,
     probes: u32,
@@ -58,6 +63,7 @@ impl Health {
         Self {
             node_timeout,
             servers: Mutex::default(),
+            is_watched: AtomicBool::new(false),
             changed: Notify::new(),
         }
     }
@@ -115,7 +121,7 @@ impl Health {
             server.last_seen = Some(SystemTime::now());
             server.trouble.take()
         };
-        if let Some(trouble) = trouble {
+        if let Some(trouble) = trouble.filter(|_| self.is_watched.load(Ordering::Relaxed)) {
             let seconds = trouble.since.elapsed().as_secs();
             tracing::info!(server = %addr, after_seconds = seconds, "a server answers again");
         }
@@ -161,35 +167,52 @@ impl Health {
         self.changed.notified().await;
     }
 
+    /// Servers are probed from now on, and what happens to them is logged: also what has happened already.
+    pub(super) fn begin_watching(&self) {
+        let servers = self.lock();
+        self.is_watched.store(true, Ordering::Relaxed);
+        for (addr, server) in &*servers {
+            if let Some(trouble) = &server.trouble {
+                trouble.log(*addr);
+            }
+        }
+    }
+
     fn note_trouble(&self, addr: SocketAddr, shuts_us_out: bool, why: &str) {
-        let is_new = {
-            let mut servers = self.lock();
-            let server = servers.entry(addr).or_default();
-            let is_new = server.trouble.is_none();
-            let now = Instant::now();
-            let trouble = server.trouble.get_or_insert_with(|| Trouble {
-                since: now,
-                shuts_us_out,
-                probes: 0,
-                next_probe: now + pause(0, random()),
-            });
+        let mut servers = self.lock();
+        let server = servers.entry(addr).or_default();
+        if let Some(trouble) = &mut server.trouble {
             trouble.shuts_us_out = shuts_us_out;
-            is_new
-        };
-        if !is_new {
             return;
         }
-        self.changed.notify_one();
-        if shuts_us_out {
-            tracing::warn!(server = %addr, why, "a server does not let the service account in");
-        } else {
-            let what = "a server does not answer; clients are sent to other servers until it does";
-            tracing::warn!(server = %addr, why, "{what}");
+        let now = Instant::now();
+        let trouble = server.trouble.insert(Trouble {
+            since: now,
+            why: why.to_owned(),
+            shuts_us_out,
+            probes: 0,
+            next_probe: now + pause(0, random()),
+        });
+        if self.is_watched.load(Ordering::Relaxed) {
+            trouble.log(addr);
+            self.changed.notify_one();
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, ServerHealth>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Trouble {
+    fn log(&self, server: SocketAddr) {
+        let why = &*self.why;
+        if self.shuts_us_out {
+            tracing::warn!(%server, why, "a server does not let the service account in");
+        } else {
+            let what = "a server does not answer; clients are sent to other servers until it does";
+            tracing::warn!(%server, why, "{what}");
+        }
     }
 }
 

@@ -15,6 +15,7 @@ const PROBES_AT_ONCE_MAX: usize = 32;
 impl Cluster {
     /// Probes the servers that have failed, until this future is dropped.
     pub async fn follow_health(self: &Arc<Self>) {
+        self.health.begin_watching();
         let mut probes = JoinSet::new();
         loop {
             let room = PROBES_AT_ONCE_MAX - probes.len();
