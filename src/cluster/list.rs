@@ -9,11 +9,9 @@ use tokio::sync::mpsc;
 
 use super::Cluster;
 use super::budget::Budget;
-use super::failure::NodeFailure;
 use super::fan_out::{self, FanOut, NodeReport, Stale};
 use super::merge::{Merge, Viewer, known_columns};
 use super::queries::Columns;
-use super::servers::Server;
 use super::topology::{Snapshot, TopologyError};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
@@ -38,15 +36,6 @@ pub enum ListPart {
 
 /// A list that is being made. Dropping it ends the work on it.
 pub type ListParts = mpsc::Receiver<Result<ListPart, ListError>>;
-
-/// Whether one server answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Probe {
-    /// The server.
-    pub server: Server,
-    /// How many sessions it has, the proxy's own among them.
-    pub sessions: Result<usize, NodeFailure>,
-}
 
 /// There is no list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,19 +71,6 @@ impl Cluster {
             .as_deref()
             .map_or(&[][..], |snapshot| &snapshot.servers);
         known_columns(full, &self.queries.headers(servers))
-    }
-
-    /// Asks every server how many sessions it has.
-    ///
-    /// # Errors
-    /// When it is not known which servers there are.
-    pub async fn probe(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Probe>, TopologyError> {
-        let (fan_out, _, _) = FanOut::begin(self, deadline, Columns::All, None).await?;
-        let probe = |NodeReport { server, answer, .. }: NodeReport| Probe {
-            server,
-            sessions: answer.map(|sessions| sessions.len()),
-        };
-        Ok(fan_out.all().await.into_iter().map(probe).collect())
     }
 }
 

@@ -145,6 +145,15 @@ impl KnownQueries {
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
     }
 
+    /// The statement that asks servers of this build for all columns; nothing where that is not known.
+    pub(super) fn chosen(&self, server: &Server) -> String {
+        let known = self.lock();
+        let known = known.get(&build_key(server));
+        known.map_or_else(String::new, |known| {
+            known.query.sql(ALL_COLUMNS).into_owned()
+        })
+    }
+
     /// Whether a server of this build has OceanBase's views, and so knows the sessions of all servers.
     pub(super) fn has_views(&self, server: &Server) -> bool {
         let known = self.lock();
@@ -185,7 +194,7 @@ fn count_in(answer: &Answer, deadline: Deadline) -> Result<u64, NodeFailure> {
     number.ok_or_else(unread)
 }
 
-fn is_not_understood(failure: &NodeFailure) -> bool {
+pub(super) fn is_not_understood(failure: &NodeFailure) -> bool {
     failure.kind == FailureKind::NodeError
         && failure
             .server_code

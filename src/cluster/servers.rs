@@ -38,7 +38,7 @@ pub struct Server {
 
 impl Server {
     /// A server of which nothing is known but where it is.
-    pub(super) fn alone(addr: SocketAddr) -> Self {
+    pub(crate) fn alone(addr: SocketAddr) -> Self {
         Self {
             addr,
             rpc_port: None,

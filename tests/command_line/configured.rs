@@ -1,61 +1,13 @@
-//! `--check`, `--help`, and where a key's value comes from.
+//! `--help`, and where a key's value comes from.
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use testkit::cluster::Cluster;
-use testkit::mariadb::MariadbCluster;
 use testkit::paths::RunDir;
-use testkit::seekdb::SeekdbCluster;
 use testkit::warden::Warden;
 
 use crate::support::real::{through, warden_for};
 use crate::support::sql_error;
-use crate::{NO_PASSWORD, node, run};
-
-#[tokio::test]
-async fn check_says_of_each_seekdb_node_whether_it_answers() {
-    check_each(&SeekdbCluster::start(2).await.unwrap()).await;
-}
-
-#[tokio::test]
-async fn check_says_of_each_mariadb_node_whether_it_answers() {
-    check_each(&MariadbCluster::start(2).await.unwrap()).await;
-}
-
-async fn check_each(cluster: &Cluster) {
-    let seed = &cluster.seeds()[0];
-    let args = ["--check", "--server", seed, "--user", "root@sys"];
-    let healthy = run(&args, &[NO_PASSWORD]).await;
-    assert_eq!(
-        (healthy.code, healthy.stderr.as_str()),
-        (Some(0), ""),
-        "{}",
-        healthy.stdout
-    );
-    for node in cluster.nodes() {
-        let line = line_with(&healthy.stdout, &node.addr().to_string());
-        assert!(
-            line.contains("ok") && line.contains(&node.server().zone),
-            "{line}"
-        );
-    }
-
-    cluster.node(1).process().kill().unwrap();
-    let down = run(&args, &[NO_PASSWORD]).await;
-    assert_eq!(down.code, Some(1), "{}", down.stdout);
-    assert!(
-        line_with(&down.stdout, seed).contains("ok"),
-        "{}",
-        down.stdout
-    );
-    let line = line_with(&down.stdout, &cluster.node(1).addr().to_string());
-    assert!(line.contains("REFUSED"), "{line}");
-}
-
-fn line_with<'t>(text: &'t str, part: &str) -> &'t str {
-    let line = text.lines().find(|line| line.contains(part));
-    line.unwrap_or_else(|| panic!("no {part} in: {text}"))
-}
+use crate::{node, run};
 
 #[tokio::test]
 async fn a_flag_goes_before_the_environment_and_that_before_the_file() {

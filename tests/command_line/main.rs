@@ -1,6 +1,7 @@
 //! The command line: each mistake gets one clear line and a non-zero exit, and what is configured is what
 //! happens.
 
+mod check;
 mod configured;
 mod lifecycle;
 mod mistakes;
