@@ -20,6 +20,7 @@ use super::rows::Answer;
 use super::servers::Server;
 use super::sessions::NodeSessions;
 use super::topology::TopologyError;
+use crate::table::Row;
 
 /// What was found.
 #[derive(Debug)]
@@ -281,15 +282,15 @@ fn keys(answer: &Answer) -> HashSet<SessionKey> {
     let [Some(ip), Some(port), Some(id)] = columns else {
         return HashSet::new();
     };
-    let key = |number| {
-        let text = |column| std::str::from_utf8(answer.rows.row(number).text(column)?).ok();
+    let key = |row: Row<'_>| {
+        let text = |column| std::str::from_utf8(row.text(column)?).ok();
         Some(SessionKey {
             ip: text(ip)?.parse().ok()?,
             rpc_port: text(port)?.parse().ok()?,
             id: text(id)?.parse().ok()?,
         })
     };
-    (0..answer.rows.len()).filter_map(key).collect()
+    answer.rows.iter().filter_map(key).collect()
 }
 
 #[cfg(test)]

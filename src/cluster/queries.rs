@@ -188,7 +188,7 @@ fn build_key(server: &Server) -> String {
 
 /// The number in an answer to a COUNT.
 fn count_in(answer: &Answer, deadline: Deadline) -> Result<u64, NodeFailure> {
-    let value = answer.rows.row(0).text(0);
+    let value = answer.rows.first().text(0);
     let number = value.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
     let unread = || NodeFailure::wrong(deadline.elapsed(), "its count of sessions is no number");
     number.ok_or_else(unread)

@@ -258,7 +258,7 @@ mod tests {
         let mut rows = Rows::new(NAMES.len());
         push_row(&mut rows, report, &known);
         assert_eq!(rows.len(), 1);
-        rows.row(0).values().map(text).collect()
+        rows.first().values().map(text).collect()
     }
 
     fn counted() -> Result<Counted, NodeFailure> {

@@ -9,5 +9,6 @@ mod list;
 mod logins;
 mod pass_through;
 mod rights;
+mod servers;
 #[path = "../support/mod.rs"]
 mod support;
