@@ -16,6 +16,7 @@ use super::Cluster;
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure};
 use super::fan_out::FanOut;
+use super::grants::Asked;
 use super::kill_error::KillError;
 use super::merge::Viewer;
 use super::node::Checkout;
@@ -95,6 +96,7 @@ impl Cluster {
             let described = server.describe();
             if failure.kind == FailureKind::NodeError {
                 checkout.give_back();
+                let failure = failure.naming_grant(Asked::Kill, self.settings.account());
                 return Err(refused(kill.id, described, failure));
             }
             return Err(KillError::OutcomeUnknown {
@@ -114,7 +116,7 @@ impl Cluster {
         deadline: Deadline,
     ) -> Result<Aimed, KillError> {
         let (rights, server) = tokio::join!(
-            self.rights(&caller.user, deadline),
+            self.rights_to_kill(&caller.user, deadline),
             self.find_server(&kill.server, deadline)
         );
         let (server, rights) = (server?, rights?);
@@ -154,10 +156,15 @@ impl Cluster {
             let elsewhere = self
                 .seen_elsewhere(&server, kill.id, &viewer, deadline)
                 .await;
-            let elsewhere = match &elsewhere[..] {
+            let mut elsewhere = match &elsewhere[..] {
                 [] => String::new(),
                 servers => format!(" (that id was seen on {})", servers.join(", ")),
             };
+            if let Some(grant) = &sessions.needs_grant {
+                elsewhere += &format!(
+                    "; it shows the service account its own sessions only, which needs: {grant}"
+                );
+            }
             return Err(KillError::UnknownId {
                 id: kill.id,
                 server: described,

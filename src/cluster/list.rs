@@ -194,7 +194,7 @@ impl GoingOut<'_> {
         for NodeReport { server, answer } in kept.drain(..) {
             let Ok(sessions) = answer else { continue };
             let mut batch = Vec::new();
-            merge.begin_server(&sessions);
+            merge.begin_server(&server, &sessions);
             for session in sessions.by_id() {
                 batch.extend(merge.row(&server, session));
                 if batch.len() == BATCH_ROWS {

@@ -16,7 +16,7 @@ use crate::table::{Cell, Column, Row};
 /// Characters of Info in a plain list.
 const INFO_CHARS: usize = 100;
 
-/// Code of the note that sessions are hidden: "Access denied; you need … privilege".
+/// Code of the messages that sessions are hidden: "Access denied; you need … privilege".
 const HIDDEN: u16 = 1227;
 /// Code of the warning that the topology is old, or not all of it usable.
 const TOPOLOGY: u16 = 1105;
@@ -61,6 +61,8 @@ pub(super) struct Merge<'a> {
     /// Where they stand in the rows of the server in hand.
     positions: Vec<Option<usize>>,
     hidden: bool,
+    /// Servers that hide others' sessions from the service account, and what would change that.
+    hiding: Vec<(String, String)>,
 }
 
 impl<'a> Merge<'a> {
@@ -79,6 +81,7 @@ impl<'a> Merge<'a> {
             further,
             positions: Vec::new(),
             hidden: false,
+            hiding: Vec::new(),
         }
     }
 
@@ -88,7 +91,10 @@ impl<'a> Merge<'a> {
     }
 
     /// What comes next are rows of this server.
-    pub(super) fn begin_server(&mut self, sessions: &NodeSessions) {
+    pub(super) fn begin_server(&mut self, server: &Server, sessions: &NodeSessions) {
+        if let Some(grant) = &sessions.needs_grant {
+            self.hiding.push((server.describe(), grant.clone()));
+        }
         let header = sessions.header();
         let position = |name: &String| {
             header
@@ -126,6 +132,13 @@ impl<'a> Merge<'a> {
                 ));
             }
         }
+        messages.extend(self.hiding.iter().map(|(server, grant)| {
+            let text = format!(
+                "{server} shows the service account its own sessions only; others' are NOT in this list; \
+                 the service account needs: {grant}"
+            );
+            Message::warning(HIDDEN, text)
+        }));
         messages.extend(unusable.iter().map(|row| {
             let text = format!(
                 "__all_server names no address in '{row}'; its sessions are NOT in this list"

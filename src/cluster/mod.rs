@@ -13,6 +13,7 @@ mod ask_any;
 mod budget;
 mod failure;
 mod fan_out;
+mod grants;
 mod kill;
 mod kill_error;
 mod list;
@@ -49,7 +50,7 @@ pub use topology::{Snapshot, TopologyError};
 pub struct Settings {
     /// Addresses to begin with, `host:port`, in order of preference.
     pub seeds: Vec<String>,
-    /// The service account's bare name.
+    /// The service account, as servers take it at a login.
     pub user: String,
     /// Its password; may be empty.
     pub password: String,
@@ -69,6 +70,13 @@ pub struct Settings {
     pub server_tls: Option<ServerTls>,
 }
 
+impl Settings {
+    /// The service account's own name: the diagnostic group of a login is no part of it.
+    pub(crate) fn account(&self) -> &str {
+        self.user.split('@').next().unwrap_or_default()
+    }
+}
+
 /// The cluster, shared by all sessions.
 #[derive(Debug)]
 pub struct Cluster {
@@ -86,13 +94,13 @@ impl Cluster {
     /// A cluster that has not been asked anything yet.
     pub fn new(settings: Settings, clients: Arc<Clients>) -> Arc<Self> {
         Arc::new(Self {
-            settings,
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
             host_names: Mutex::default(),
-            queries: queries::KnownQueries::default(),
+            queries: queries::KnownQueries::new(settings.account()),
             own: Arc::default(),
             clients,
+            settings,
         })
     }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure, Stage};
+use super::grants::{Asked, grant_process, shows_process};
 use super::node::Checkout;
 use super::servers::Server;
 use super::sessions::{NodeSessions, SessionsHeader};
@@ -40,13 +41,20 @@ impl SessionsQuery {
     }
 }
 
+/// What the service account may do.
+const GRANTS_SQL: &str = "SHOW GRANTS";
+
 /// Errors which say that a server does not have what a query asks for: no such table, database,
 /// function or column.
 const NOT_UNDERSTOOD: [u16; 6] = [1146, 1049, 1305, 1128, 1054, 1109];
 
 /// Which query a build understands, found once.
-#[derive(Debug, Default)]
-pub(super) struct KnownQueries(Mutex<HashMap<String, Known>>);
+#[derive(Debug)]
+pub(super) struct KnownQueries {
+    /// The service account.
+    account: String,
+    known: Mutex<HashMap<String, Known>>,
+}
 
 /// What is known of a build.
 #[derive(Debug, Clone)]
@@ -56,6 +64,14 @@ struct Known {
 }
 
 impl KnownQueries {
+    /// None is known yet; `account` will ask.
+    pub(super) fn new(account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            known: Mutex::default(),
+        }
+    }
+
     /// Asks a server for its own sessions.
     ///
     /// # Errors
@@ -74,16 +90,37 @@ impl KnownQueries {
         for query in candidates {
             match checkout.query(query.sql(), deadline, &mut share).await {
                 Ok(rows) => {
-                    let sessions = NodeSessions::new(rows, server.addr, share);
+                    let mut sessions = NodeSessions::new(rows, server.addr, share);
+                    if query == SessionsQuery::ProcessList {
+                        sessions.needs_grant =
+                            self.needed_grant(&sessions, checkout, deadline).await?;
+                    }
                     let header = Arc::clone(sessions.header());
                     self.lock().insert(key, Known { query, header });
                     return Ok(sessions);
                 }
                 Err(failure) if is_not_understood(&failure) => refusal = Some(failure),
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.naming_grant(Asked::Sessions, &self.account)),
             }
         }
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
+    }
+
+    /// What a process list needs that has none of others' sessions, where the service account has no right
+    /// to see them: such a list is incomplete without a word.
+    async fn needed_grant(
+        &self,
+        sessions: &NodeSessions,
+        checkout: &mut Checkout,
+        deadline: Deadline,
+    ) -> Result<Option<String>, NodeFailure> {
+        if !sessions.are_all_of(&self.account) {
+            return Ok(None);
+        }
+        let grants = checkout
+            .query(GRANTS_SQL, deadline, &mut Share::unlimited())
+            .await?;
+        Ok((!shows_process(&grants)).then(|| grant_process(&self.account)))
     }
 
     /// The columns that servers of these builds have reported before.
@@ -98,7 +135,7 @@ impl KnownQueries {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,9 @@ use super::node::Rows;
 pub(super) struct NodeSessions {
     header: Arc<SessionsHeader>,
     rows: Vec<Vec<Option<Vec<u8>>>>,
+    /// Others' sessions may be missing, since the server does not show them to the service account; this
+    /// statement would change that.
+    pub(super) needs_grant: Option<String>,
     /// What the rows hold of a list's budget.
     _share: Share,
 }
@@ -74,6 +77,7 @@ impl NodeSessions {
         Self {
             header: Arc::new(header),
             rows: kept,
+            needs_grant: None,
             _share: share,
         }
     }
@@ -87,6 +91,12 @@ impl NodeSessions {
             header: &self.header,
             row,
         })
+    }
+
+    /// Whether there are no sessions but those of one account.
+    pub(super) fn are_all_of(&self, user: &str) -> bool {
+        self.iter()
+            .all(|session| session.user() == Some(user.as_bytes()))
     }
 
     /// The sessions ordered by id.
