@@ -81,6 +81,11 @@ impl Stage {
             .expect("a login through obwarden")
     }
 
+    /// Whether its servers are OceanBase's kernel.
+    pub(crate) fn is_oceanbase(&self) -> bool {
+        self.patience.is_some()
+    }
+
     /// The node that serves obwarden's clients.
     pub(crate) fn backend(&self) -> &Node {
         self.cluster.node(0)
