@@ -5,6 +5,8 @@
 
 use std::net::SocketAddr;
 
+use crate::statement::{Kill, Reason};
+
 /// Who asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -16,25 +18,46 @@ pub struct Caller {
 
 impl Caller {
     /// A comment for the server's own SQL audit. Nothing in it can end the comment.
-    pub fn comment(&self) -> String {
-        let plain =
-            |c: &char| !c.is_control() && !matches!(c, '*' | '/' | '!' | '\'' | '"' | '`' | '\\');
-        let user: String = self.user.chars().filter(plain).take(NAME_CHARS).collect();
-        format!("/* obwarden: KILL SERVER by {user} from {} */", self.client)
+    pub fn comment(&self, reason: Option<&Reason>) -> String {
+        let user = plain(&self.user).take(NAME_CHARS).collect::<String>();
+        let reason: String = reason
+            .map(Reason::as_str)
+            .map_or_else(String::new, |reason| {
+                [':', ' '].into_iter().chain(plain(reason)).collect()
+            });
+        let reason = reason.trim_end_matches([':', ' ']);
+        format!(
+            "/* obwarden: KILL SERVER by {user} from {}{reason} */",
+            self.client
+        )
     }
+}
+
+/// The characters of `text` that may stand in a comment.
+fn plain(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .filter(|c| !c.is_control() && !matches!(c, '*' | '/' | '!' | '\'' | '"' | '`' | '\\'))
 }
 
 /// The longest name of an account in a comment, in characters.
 const NAME_CHARS: usize = 64;
 
 /// Records that a KILL is about to be sent.
-pub fn intent(caller: &Caller, server: SocketAddr, id: u32, victim_user: &str, victim_info: &str) {
+pub fn intent(
+    caller: &Caller,
+    kill: &Kill,
+    server: SocketAddr,
+    victim_user: &str,
+    victim_info: &str,
+) {
     tracing::info!(
         target: "obwarden::audit",
         account = caller.user,
         client = %caller.client,
+        action = kill.kind.statement(),
+        reason = kill.reason.as_ref().map(Reason::as_str),
         server = %server,
-        id,
+        id = kill.id.get(),
         victim_user,
         victim_info,
         "kill: sending"
@@ -42,13 +65,15 @@ pub fn intent(caller: &Caller, server: SocketAddr, id: u32, victim_user: &str, v
 }
 
 /// Records what became of a kill, sent or not.
-pub fn outcome(caller: &Caller, target: &str, id: u32, outcome: &str) {
+pub fn outcome(caller: &Caller, kill: &Kill, target: &str, outcome: &str) {
     tracing::info!(
         target: "obwarden::audit",
         account = caller.user,
         client = %caller.client,
+        action = kill.kind.statement(),
+        reason = kill.reason.as_ref().map(Reason::as_str),
         server = target,
-        id,
+        id = kill.id.get(),
         outcome,
         "kill: done"
     );
@@ -57,16 +82,29 @@ pub fn outcome(caller: &Caller, target: &str, id: u32, outcome: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statement::{Statement, parse};
 
     #[test]
-    fn no_name_can_end_the_comment() {
+    fn no_name_and_no_reason_can_end_the_comment() {
         let caller = Caller {
             user: "a*/; DROP TABLE t; /*é".into(),
             client: "10.0.0.1:5".parse().unwrap(),
         };
         assert_eq!(
-            caller.comment(),
+            caller.comment(None),
             "/* obwarden: KILL SERVER by a; DROP TABLE t; é from 10.0.0.1:5 */"
         );
+        let reason =
+            |text: &str| match parse(&format!("KILL SERVER QUERY ::1 5 COMMENT \"{text}\"")) {
+                Ok(Statement::Kill(kill)) => caller.comment(kill.reason.as_ref()),
+                other => panic!("{other:?}"),
+            };
+        assert!(
+            reason("it blocks all */ ; KILL 8 /*! -- \n#")
+                .ends_with(" from 10.0.0.1:5: it blocks all  ; KILL 8  -- # */"),
+            "{}",
+            reason("it blocks all */ ; KILL 8 /*! -- \n#")
+        );
+        assert!(reason("*/").ends_with(" from 10.0.0.1:5 */"));
     }
 }

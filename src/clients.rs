@@ -2,7 +2,7 @@
 //!
 //! Servers see the proxy's address where a client's should be, and know nothing of the virtual statements
 //! that it runs. This is where lists find the true address, and where `KILL <thread id>` finds a virtual
-//! statement to end.
+//! statement to end, or the server that a session is on.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -54,15 +54,26 @@ impl Clients {
             .map(|client| client.address)
     }
 
-    /// Ends the virtual statement that a session runs, if it runs one.
-    pub fn cancel(&self, key: ClientKey) {
-        if let Some(Client {
-            running: Some(token),
-            ..
-        }) = self.lock().get(&key)
-        {
-            token.cancel();
-        }
+    /// Whether this session is a client's.
+    pub fn contains(&self, key: ClientKey) -> bool {
+        self.lock().contains_key(&key)
+    }
+
+    /// The backends on which a client has this thread id, in their order: servers count on their own, so
+    /// that an id may be there more than once.
+    pub fn backends_of(&self, thread_id: u32) -> Vec<SocketAddr> {
+        let clients = self.lock();
+        let with_id = clients.keys().filter(|(_, id)| *id == thread_id);
+        let mut backends: Vec<_> = with_id.map(|(backend, _)| *backend).collect();
+        backends.sort_unstable();
+        backends
+    }
+
+    /// Ends the virtual statement that a session runs, and says whether it runs one.
+    pub fn cancel(&self, key: ClientKey) -> bool {
+        let clients = self.lock();
+        let running = clients.get(&key).and_then(|client| client.running.as_ref());
+        running.inspect(|token| token.cancel()).is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientKey, Client>> {
@@ -155,6 +166,21 @@ mod tests {
         clients.cancel((backend, 2));
         assert!(!running_one.token().is_cancelled());
         assert!(running_two.token().is_cancelled());
+    }
+
+    #[test]
+    fn an_id_is_found_on_every_backend_that_has_given_it() {
+        let clients = Arc::new(Clients::default());
+        let [one, two]: [SocketAddr; 2] =
+            ["10.0.0.1:2881", "10.0.0.2:2881"].map(|addr| addr.parse().unwrap());
+        let address = "10.1.1.1:1".parse().unwrap();
+        let _there = clients.register((two, 7), address);
+        let here = clients.register((one, 7), address);
+        let _other = clients.register((one, 8), address);
+        assert_eq!(clients.backends_of(7), [one, two]);
+        drop(here);
+        assert_eq!(clients.backends_of(7), [two]);
+        assert!(clients.contains((two, 7)) && !clients.contains((one, 7)));
     }
 
     #[test]

@@ -174,7 +174,7 @@ pub(super) fn sort(reports: &mut [NodeReport]) {
 
 impl Cluster {
     /// Asks one server for its own sessions.
-    async fn ask_sessions(
+    pub(super) async fn ask_sessions(
         &self,
         server: &Server,
         deadline: Deadline,

@@ -123,6 +123,12 @@ impl<'a> Session<'a> {
         self.text(Some(column))
     }
 
+    /// The value of the server's column `name`, in any letter case.
+    pub(super) fn named(&self, name: &str) -> Option<&'a [u8]> {
+        let mut names = self.header.names.iter();
+        self.text(names.position(|column| column.eq_ignore_ascii_case(name)))
+    }
+
     pub(super) fn id(&self) -> Option<u64> {
         std::str::from_utf8(self.text(self.header.id)?)
             .ok()?

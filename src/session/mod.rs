@@ -185,11 +185,6 @@ impl Session {
                     }
                     Ok(())
                 }
-                Event::Kill(thread_id) => {
-                    let (backend, _) = self.registration.key();
-                    self.registration.clients().cancel((backend, thread_id));
-                    Ok(())
-                }
                 Event::Ended(ended) => return ended,
             };
             if let Err(ended) = answered {

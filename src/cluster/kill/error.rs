@@ -1,8 +1,10 @@
 //! Why nothing was killed, or why nobody knows: each says which of the two.
 
-use super::failure::NodeFailure;
-use super::topology::TopologyError;
-use crate::statement::{ServerRef, SessionId};
+use std::net::SocketAddr;
+
+use crate::cluster::failure::NodeFailure;
+use crate::cluster::topology::TopologyError;
+use crate::statement::{KillKind, ServerRef, SessionId};
 use crate::wire::answer::SqlError;
 
 /// Nothing was killed, or nobody knows.
@@ -21,6 +23,32 @@ pub enum KillError {
         server: ServerRef,
         candidates: String,
     },
+    /// No server was named, and several have that id.
+    #[error(
+        "{id} is a session of {servers}, of each another one; nothing was killed: name the server, as in \
+         KILL SERVER {kind} {one} {id}"
+    )]
+    OnSeveralServers {
+        kind: KillKind,
+        id: SessionId,
+        servers: String,
+        one: SocketAddr,
+    },
+    /// No server was named, and the caller's own cannot be asked whether it has that id, too.
+    #[error(
+        "{id} is a session of {there}, but {here} cannot be asked whether it has that id, too: {failure}; \
+         nothing was killed: name the server, as in KILL SERVER {kind} {there} {id}"
+    )]
+    PerhapsOnSeveralServers {
+        kind: KillKind,
+        id: SessionId,
+        there: SocketAddr,
+        here: String,
+        failure: NodeFailure,
+    },
+    /// No server was named, and the client that had that id is gone.
+    #[error("Unknown thread id: {id}: its client has just left")]
+    ClientLeft { id: SessionId },
     /// The server could not be asked for its sessions.
     #[error("{server}: {failure}; nothing was killed")]
     Unreachable {
@@ -66,9 +94,13 @@ impl KillError {
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
             Self::Topology(_) | Self::OutcomeUnknown { .. } => 1105,
-            Self::UnknownServer { .. } | Self::Ambiguous { .. } => 1210,
-            Self::Unreachable { failure, .. } | Self::Refused { failure, .. } => failure.code(),
-            Self::UnknownId { .. } => 1094,
+            Self::UnknownServer { .. } | Self::Ambiguous { .. } | Self::OnSeveralServers { .. } => {
+                1210
+            }
+            Self::Unreachable { failure, .. }
+            | Self::PerhapsOnSeveralServers { failure, .. }
+            | Self::Refused { failure, .. } => failure.code(),
+            Self::UnknownId { .. } | Self::ClientLeft { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
             Self::Cancelled => 1317,
         };

@@ -1,0 +1,243 @@
+//! Ends one session on one server, or the statement that it runs, and tells honestly what became of it.
+//!
+//! ```text
+//!   server known? ─► id seen there? ─► allowed? ─► still that statement? ─► KILL, once ─► gone?
+//!      target             aim            aim             running                          verify
+//! ```
+//!
+//! KILL is sent on the connection that has just seen the session, never twice, and never to an address
+//! that the cluster did not name: OceanBase's own KILL finds a session on any server and says OK. KILL QUERY
+//! ends whatever a session runs when it arrives, so that the statement is compared right before.
+
+mod aim;
+mod error;
+mod running;
+mod target;
+mod verify;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Cluster;
+use super::budget::Share;
+use super::failure::{FailureKind, NodeFailure};
+use super::grants::Asked;
+use super::node::Checkout;
+use super::servers::Server;
+use crate::audit::{self, Caller};
+use crate::deadline::Deadline;
+use crate::statement::diagnostics::Message;
+use crate::statement::{Kill, KillKind, SessionId};
+use aim::Aimed;
+pub use error::KillError;
+use running::Running;
+use target::Target;
+use verify::Prey;
+
+/// Code of the warning that there was nothing to kill.
+const NOTHING_TO_KILL: u16 = 1105;
+
+/// It is gone, or there was nothing to kill; the messages say which, and what else there is to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Killed {
+    /// Notes and warnings.
+    pub messages: Vec<Message>,
+}
+
+impl Cluster {
+    /// Ends one session, or what it runs. `backend` is the server that the caller's own session is on.
+    ///
+    /// Until the KILL is sent, `cancel` ends the attempt. After that it goes on to its outcome.
+    ///
+    /// # Errors
+    /// Each says whether anything was killed.
+    pub async fn kill(
+        self: &Arc<Self>,
+        caller: &Caller,
+        backend: SocketAddr,
+        kill: &Kill,
+        cancel: &CancellationToken,
+    ) -> Result<Killed, KillError> {
+        let target = Target::of(kill, backend, &self.clients);
+        let named = target
+            .as_ref()
+            .map_or_else(|_| "unknown".to_owned(), |target| target.server.to_string());
+        let attempt = match target {
+            Ok(target) => self.attempt(caller, kill, &target, cancel).await,
+            Err(error) => Err(error),
+        };
+        let outcome = match &attempt {
+            Ok(killed) if killed.messages.is_empty() => "killed".to_owned(),
+            Ok(killed) => killed
+                .messages
+                .iter()
+                .map(|m| m.text.as_str())
+                .collect::<Vec<_>>()
+                .join("; "),
+            Err(error) => error.to_string(),
+        };
+        audit::outcome(caller, kill, &named, &outcome);
+        attempt
+    }
+
+    async fn attempt(
+        self: &Arc<Self>,
+        caller: &Caller,
+        kill: &Kill,
+        target: &Target,
+        cancel: &CancellationToken,
+    ) -> Result<Killed, KillError> {
+        let ready = tokio::select! {
+            ready = self.make_ready(caller, kill, target) => ready?,
+            () = cancel.cancelled() => return Err(KillError::Cancelled),
+        };
+        let Ready {
+            checkout,
+            server,
+            prey,
+            mut messages,
+        } = ready;
+        let client = (server.addr, kill.id.get());
+        let prey = match prey {
+            Ok(prey) => prey,
+            Err(nothing) => {
+                checkout.give_back();
+                if !self.clients.cancel(client) {
+                    messages.push(nothing);
+                } else if cancel.is_cancelled() {
+                    // The virtual statement that it ran is this one.
+                    return Err(KillError::Cancelled);
+                }
+                return Ok(Killed { messages });
+            }
+        };
+        let checkout = self.send(caller, kill, &server, checkout).await?;
+        if kill.kind == KillKind::Session {
+            // Its virtual statement does not see that the server has closed the session.
+            self.clients.cancel(client);
+        }
+        messages.extend(self.verify_gone(&server, kill.id, &prey, checkout).await);
+        Ok(Killed { messages })
+    }
+
+    /// All that comes before the KILL, under one deadline.
+    async fn make_ready(
+        self: &Arc<Self>,
+        caller: &Caller,
+        kill: &Kill,
+        target: &Target,
+    ) -> Result<Ready, KillError> {
+        let deadline = self.statement_deadline();
+        let Aimed {
+            checkout,
+            server,
+            victim,
+            messages,
+        } = self.aim(caller, kill, target, deadline).await?;
+        audit::intent(caller, kill, server.addr, &victim.user, &victim.info);
+        let (checkout, prey) = match (kill.kind, victim.running) {
+            (KillKind::Session, _) => (checkout, Ok(Prey::Session)),
+            (KillKind::Query, None) => {
+                let nothing = nothing_to_kill(kill.id, &server, "runs no statement");
+                (checkout, Err(nothing))
+            }
+            (KillKind::Query, Some(seen)) => {
+                self.look_again(kill.id, &server, &seen, checkout, deadline)
+                    .await?
+            }
+        };
+        Ok(Ready {
+            checkout,
+            server,
+            prey,
+            messages,
+        })
+    }
+
+    /// Whether a session still runs what it was `seen` to run; the message says what it does instead.
+    async fn look_again(
+        &self,
+        id: SessionId,
+        server: &Server,
+        seen: &Running,
+        checkout: Checkout,
+        deadline: Deadline,
+    ) -> Result<(Checkout, Result<Prey, Message>), KillError> {
+        let (checkout, sessions) = self.look(server, checkout, deadline).await?;
+        let Some(session) = sessions.find(id.get()) else {
+            checkout.give_back();
+            return Err(ended_by_itself(id, server.describe()));
+        };
+        let prey = match Running::of(session, Instant::now()) {
+            Some(now) if seen.is(&now) => Ok(Prey::Statement(now)),
+            Some(_) => Err("has ended its statement and runs another one"),
+            None => Err("has ended its statement and runs none"),
+        };
+        Ok((
+            checkout,
+            prey.map_err(|why| nothing_to_kill(id, server, why)),
+        ))
+    }
+
+    /// Sends the KILL.
+    async fn send(
+        &self,
+        caller: &Caller,
+        kill: &Kill,
+        server: &Server,
+        mut checkout: Checkout,
+    ) -> Result<Checkout, KillError> {
+        let comment = caller.comment(kill.reason.as_ref());
+        let sql = format!("{} {} {comment}", kill.kind.statement(), kill.id);
+        let sent = checkout
+            .query_once(&sql, self.statement_deadline(), &mut Share::unlimited())
+            .await;
+        match sent {
+            Ok(_) => Ok(checkout),
+            Err(failure) if failure.kind == FailureKind::NodeError => {
+                checkout.give_back();
+                let failure = failure.naming_grant(Asked::Kill, self.settings.account());
+                Err(refused(kill.id, server.describe(), failure))
+            }
+            Err(failure) => Err(KillError::OutcomeUnknown {
+                server: server.describe(),
+                failure,
+            }),
+        }
+    }
+}
+
+/// A KILL that may be sent.
+struct Ready {
+    checkout: Checkout,
+    server: Server,
+    /// What to kill, or why there is nothing.
+    prey: Result<Prey, Message>,
+    messages: Vec<Message>,
+}
+
+/// The warning that a session does not run what was to be killed.
+fn nothing_to_kill(id: SessionId, server: &Server, why: &str) -> Message {
+    let text = format!("nothing was killed: {id} on {} {why}", server.describe());
+    Message::warning(NOTHING_TO_KILL, text)
+}
+
+/// The error that a server's own refusal of a KILL makes.
+fn refused(id: SessionId, server: String, failure: NodeFailure) -> KillError {
+    match failure.server_code {
+        Some(1094) => ended_by_itself(id, server),
+        _ => KillError::Refused { server, failure },
+    }
+}
+
+/// The session was there a moment ago.
+fn ended_by_itself(id: SessionId, server: String) -> KillError {
+    KillError::UnknownId {
+        id,
+        server,
+        elsewhere: " any more: it ended by itself".to_owned(),
+    }
+}
