@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,11 @@ pub type ClientKey = (SocketAddr, u32);
 
 /// All clients of this proxy.
 #[derive(Debug, Default)]
-pub struct Clients(Mutex<HashMap<ClientKey, Client>>);
+pub struct Clients {
+    entries: Mutex<HashMap<ClientKey, Client>>,
+    /// How many there have been.
+    entered: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Client {
@@ -40,6 +45,7 @@ impl Clients {
             },
         );
         Registration {
+            number: self.entered.fetch_add(1, Ordering::Relaxed) + 1,
             clients: Arc::clone(self),
             key,
             owner,
@@ -77,7 +83,7 @@ impl Clients {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientKey, Client>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,12 +93,18 @@ pub struct Registration {
     clients: Arc<Clients>,
     key: ClientKey,
     owner: Arc<()>,
+    number: u64,
 }
 
 impl Registration {
     /// The session's key.
     pub fn key(&self) -> ClientKey {
         self.key
+    }
+
+    /// The number of the session: of each client of this run of the proxy another, whatever its backend.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The registry that it is entered in.

@@ -30,6 +30,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 use crate::transport::tls::ServerTls;
@@ -86,11 +87,12 @@ pub struct Cluster {
     queries: queries::KnownQueries,
     own: Arc<OwnSessions>,
     clients: Arc<Clients>,
+    audit: Audit,
 }
 
 impl Cluster {
     /// A cluster that has not been asked anything yet.
-    pub fn new(settings: Settings, clients: Arc<Clients>) -> Arc<Self> {
+    pub fn new(settings: Settings, clients: Arc<Clients>, audit: Audit) -> Arc<Self> {
         Arc::new(Self {
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
@@ -98,6 +100,7 @@ impl Cluster {
             queries: queries::KnownQueries::new(settings.account()),
             own: Arc::default(),
             clients,
+            audit,
             settings,
         })
     }

@@ -48,9 +48,12 @@ pub(super) async fn answer(
                 cancel,
                 ..
             } = request.clone();
+            let text = text.to_owned();
             // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
             let task =
-                tokio::spawn(async move { cluster.kill(&caller, backend, &kill, &cancel).await });
+                tokio::spawn(
+                    async move { cluster.kill(&caller, backend, &kill, &text, &cancel).await },
+                );
             let killed = task
                 .await
                 .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;

@@ -8,6 +8,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::{Diagnostics, Kill, ShowServerSessions, Statement};
+use crate::mask::mask;
 use crate::wire::answer::SqlError;
 
 /// A statement that cannot be read.
@@ -175,7 +176,8 @@ impl Reader<'_> {
             }
         }
         ParseError::Syntax {
-            near: near.trim().to_owned(),
+            // Applications log the errors that they get.
+            near: mask(near.trim()).into_owned(),
             form,
         }
     }

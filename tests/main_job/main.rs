@@ -8,6 +8,7 @@ mod kill;
 mod list;
 mod logins;
 mod pass_through;
+mod passwords;
 mod rights;
 #[path = "../support/mod.rs"]
 mod support;

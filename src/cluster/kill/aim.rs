@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::KillError;
 use super::running::Running;
 use super::target::{Target, list};
-use crate::audit::Caller;
+use crate::audit::{Attempt, Caller, Victim};
 use crate::cluster::Cluster;
 use crate::cluster::budget::Share;
 use crate::cluster::failure::NodeFailure;
@@ -28,28 +28,9 @@ const ENDS_ELSEWHERE: u16 = 1105;
 pub(super) struct Aimed {
     pub(super) checkout: Checkout,
     pub(super) server: Server,
-    pub(super) victim: Victim,
-    pub(super) messages: Vec<Message>,
-}
-
-/// A session as it was seen.
-pub(super) struct Victim {
-    pub(super) user: String,
-    pub(super) info: String,
     /// What it runs, if it is not idle.
     pub(super) running: Option<Running>,
-}
-
-impl Victim {
-    fn of(session: Session<'_>, seen_at: Instant) -> Self {
-        let text =
-            |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-        Self {
-            user: text(session.user()),
-            info: text(session.info()),
-            running: Running::of(session, seen_at),
-        }
-    }
+    pub(super) messages: Vec<Message>,
 }
 
 impl Cluster {
@@ -59,6 +40,7 @@ impl Cluster {
         caller: &Caller,
         kill: &Kill,
         target: &Target,
+        record: &mut Attempt<'_>,
         deadline: Deadline,
     ) -> Result<Aimed, KillError> {
         let (rights, server) = tokio::join!(
@@ -101,12 +83,14 @@ impl Cluster {
                 elsewhere,
             });
         };
+        let seen = Victim::new(victim.user(), victim.host(), victim.db(), victim.info());
+        record.saw(server.addr.to_string(), seen);
         if let Err(error) = may_kill(&viewer, victim, kill.id, &server) {
             checkout.give_back();
             return Err(error);
         }
         let of_odp = kill.id.maker().is_none() && victim.is_proxied();
-        let victim = Victim::of(victim, Instant::now());
+        let running = Running::of(victim, Instant::now());
         let mut messages = Vec::new();
         if of_odp {
             let others = self
@@ -117,7 +101,7 @@ impl Cluster {
         Ok(Aimed {
             checkout,
             server,
-            victim,
+            running,
             messages,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::audit::{ER_ERROR_ON_WRITE, NotRecorded};
 use crate::cluster::failure::NodeFailure;
 use crate::cluster::topology::TopologyError;
 use crate::statement::{KillKind, ServerRef, SessionId};
@@ -84,6 +85,9 @@ pub enum KillError {
         server: String,
         failure: NodeFailure,
     },
+    /// There is no record of it, and nothing is killed without one.
+    #[error("{0}; nothing was killed, since audit_required is set")]
+    NotRecorded(#[from] NotRecorded),
     /// The statement was to end before KILL was sent.
     #[error("Query execution was interrupted; nothing was killed")]
     Cancelled,
@@ -102,6 +106,7 @@ impl KillError {
             | Self::Refused { failure, .. } => failure.code(),
             Self::UnknownId { .. } | Self::ClientLeft { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
+            Self::NotRecorded(_) => ER_ERROR_ON_WRITE,
             Self::Cancelled => 1317,
         };
         SqlError::new(code, self.to_string())

@@ -27,7 +27,7 @@ use super::failure::{FailureKind, NodeFailure};
 use super::grants::Asked;
 use super::node::Checkout;
 use super::servers::Server;
-use crate::audit::{self, Caller};
+use crate::audit::{Attempt, Caller};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 use crate::statement::{Kill, KillKind, SessionId};
@@ -48,7 +48,8 @@ pub struct Killed {
 }
 
 impl Cluster {
-    /// Ends one session, or what it runs. `backend` is the server that the caller's own session is on.
+    /// Ends one session, or what it runs. `backend` is the server that the caller's own session is on, and
+    /// `statement` what the client has sent.
     ///
     /// Until the KILL is sent, `cancel` ends the attempt. After that it goes on to its outcome.
     ///
@@ -59,27 +60,26 @@ impl Cluster {
         caller: &Caller,
         backend: SocketAddr,
         kill: &Kill,
+        statement: &str,
         cancel: &CancellationToken,
     ) -> Result<Killed, KillError> {
         let target = Target::of(kill, backend, &self.clients);
         let named = target
             .as_ref()
             .map_or_else(|_| "unknown".to_owned(), |target| target.server.to_string());
-        let attempt = match target {
-            Ok(target) => self.attempt(caller, kill, &target, cancel).await,
+        let mut record = self.audit.begin(caller, kill, statement, named);
+        let mut attempt = match target {
+            Ok(target) => {
+                self.attempt(caller, kill, &target, &mut record, cancel)
+                    .await
+            }
             Err(error) => Err(error),
         };
-        let outcome = match &attempt {
-            Ok(killed) if killed.messages.is_empty() => "killed".to_owned(),
-            Ok(killed) => killed
-                .messages
-                .iter()
-                .map(|m| m.text.as_str())
-                .collect::<Vec<_>>()
-                .join("; "),
-            Err(error) => error.to_string(),
-        };
-        audit::outcome(caller, kill, &named, &outcome);
+        let (code, outcome) = outcome(&attempt);
+        let not_recorded = record.end(code, &outcome).await;
+        if let Ok(killed) = &mut attempt {
+            killed.messages.extend(not_recorded);
+        }
         attempt
     }
 
@@ -88,10 +88,11 @@ impl Cluster {
         caller: &Caller,
         kill: &Kill,
         target: &Target,
+        record: &mut Attempt<'_>,
         cancel: &CancellationToken,
     ) -> Result<Killed, KillError> {
         let ready = tokio::select! {
-            ready = self.make_ready(caller, kill, target) => ready?,
+            ready = self.make_ready(caller, kill, target, record) => ready?,
             () = cancel.cancelled() => return Err(KillError::Cancelled),
         };
         let Ready {
@@ -129,16 +130,21 @@ impl Cluster {
         caller: &Caller,
         kill: &Kill,
         target: &Target,
+        record: &mut Attempt<'_>,
     ) -> Result<Ready, KillError> {
         let deadline = self.statement_deadline();
         let Aimed {
             checkout,
             server,
-            victim,
+            running,
             messages,
-        } = self.aim(caller, kill, target, deadline).await?;
-        audit::intent(caller, kill, server.addr, &victim.user, &victim.info);
-        let (checkout, prey) = match (kill.kind, victim.running) {
+        } = self.aim(caller, kill, target, record, deadline).await?;
+        let may_send = kill.kind == KillKind::Session || running.is_some();
+        if may_send && let Err(not_recorded) = record.intend().await {
+            checkout.give_back();
+            return Err(not_recorded.into());
+        }
+        let (checkout, prey) = match (kill.kind, running) {
             (KillKind::Session, _) => (checkout, Ok(Prey::Session)),
             (KillKind::Query, None) => {
                 let nothing = nothing_to_kill(kill.id, &server, "runs no statement");
@@ -207,6 +213,18 @@ impl Cluster {
                 failure,
             }),
         }
+    }
+}
+
+/// The code of what the client will be told, and its text.
+fn outcome(attempt: &Result<Killed, KillError>) -> (u16, String) {
+    match attempt {
+        Ok(killed) if killed.messages.is_empty() => (0, "killed".to_owned()),
+        Ok(killed) => {
+            let texts = killed.messages.iter().map(|message| message.text.as_str());
+            (0, texts.collect::<Vec<_>>().join("; "))
+        }
+        Err(error) => (error.to_sql().code, error.to_string()),
     }
 }
 

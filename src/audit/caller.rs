@@ -1,15 +1,15 @@
-//! A record of every kill, allowed or not: who, from where, whom, and what became of it.
-//!
-//! Records go to the log under the target `obwarden::audit`. The intent is recorded before the KILL is
-//! sent, the outcome after it.
+//! Who asks for something, and how a server is told.
 
 use std::net::SocketAddr;
 
-use crate::statement::{Kill, Reason};
+use crate::mask::mask;
+use crate::statement::Reason;
 
 /// Who asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
+    /// The number of the client's session with this proxy.
+    pub connection: u64,
     /// The bare name of the account that logged in.
     pub user: String,
     /// The client's address.
@@ -23,7 +23,7 @@ impl Caller {
         let reason: String = reason
             .map(Reason::as_str)
             .map_or_else(String::new, |reason| {
-                [':', ' '].into_iter().chain(plain(reason)).collect()
+                [':', ' '].into_iter().chain(plain(&mask(reason))).collect()
             });
         let reason = reason.trim_end_matches([':', ' ']);
         format!(
@@ -42,43 +42,6 @@ fn plain(text: &str) -> impl Iterator<Item = char> {
 /// The longest name of an account in a comment, in characters.
 const NAME_CHARS: usize = 64;
 
-/// Records that a KILL is about to be sent.
-pub fn intent(
-    caller: &Caller,
-    kill: &Kill,
-    server: SocketAddr,
-    victim_user: &str,
-    victim_info: &str,
-) {
-    tracing::info!(
-        target: "obwarden::audit",
-        account = caller.user,
-        client = %caller.client,
-        action = kill.kind.statement(),
-        reason = kill.reason.as_ref().map(Reason::as_str),
-        server = %server,
-        id = kill.id.get(),
-        victim_user,
-        victim_info,
-        "kill: sending"
-    );
-}
-
-/// Records what became of a kill, sent or not.
-pub fn outcome(caller: &Caller, kill: &Kill, target: &str, outcome: &str) {
-    tracing::info!(
-        target: "obwarden::audit",
-        account = caller.user,
-        client = %caller.client,
-        action = kill.kind.statement(),
-        reason = kill.reason.as_ref().map(Reason::as_str),
-        server = target,
-        id = kill.id.get(),
-        outcome,
-        "kill: done"
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +50,7 @@ mod tests {
     #[test]
     fn no_name_and_no_reason_can_end_the_comment() {
         let caller = Caller {
+            connection: 7,
             user: "a*/; DROP TABLE t; /*é".into(),
             client: "10.0.0.1:5".parse().unwrap(),
         };
@@ -106,5 +70,6 @@ mod tests {
             reason("it blocks all */ ; KILL 8 /*! -- \n#")
         );
         assert!(reason("*/").ends_with(" from 10.0.0.1:5 */"));
+        assert!(reason("IDENTIFIED BY 'pw'").ends_with(": IDENTIFIED BY */"));
     }
 }
