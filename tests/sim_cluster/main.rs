@@ -7,6 +7,8 @@ mod backends;
 mod cancel;
 mod failed_nodes;
 mod kill;
+mod kill_by_id;
+mod kill_query;
 mod lists;
 mod login_names;
 mod rights;
