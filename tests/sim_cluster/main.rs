@@ -9,6 +9,7 @@ mod detours;
 mod failed_nodes;
 mod kill;
 mod kill_by_id;
+mod kill_proxied;
 mod kill_query;
 mod lists;
 mod login_names;
