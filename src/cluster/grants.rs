@@ -4,7 +4,7 @@
 //! not even deny: without PROCESS its process list has the asker's own sessions, and says nothing of others.
 
 use super::failure::{FailureKind, NodeFailure};
-use super::node::Rows;
+use super::rows::Answer;
 
 /// What the service account had asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,9 +56,9 @@ fn grant(right: &str, account: &str) -> String {
 }
 
 /// Whether SHOW GRANTS tells of the right to see others' sessions.
-pub(super) fn shows_process(grants: &Rows) -> bool {
-    let lines = grants.rows.iter().filter_map(|row| row.first()?.as_deref());
-    lines.into_iter().any(|line| {
+pub(super) fn shows_process(grants: &Answer) -> bool {
+    let mut lines = grants.rows.iter().filter_map(|row| row.text(0));
+    lines.any(|line| {
         let line = String::from_utf8_lossy(line);
         let rights = line
             .strip_prefix("GRANT ")
@@ -154,12 +154,7 @@ mod tests {
 
     #[test]
     fn the_right_to_see_others_is_found_in_any_servers_grants() {
-        let shows = |line: &str| {
-            shows_process(&Rows {
-                columns: vec!["Grants".to_owned()],
-                rows: vec![vec![Some(line.as_bytes().to_vec())]],
-            })
-        };
+        let shows = |line: &str| shows_process(&Answer::of(&["Grants"], &[&[Some(line)]]));
         for line in [
             "GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION",
             "GRANT SELECT, PROCESS, SUPER ON *.* TO 'warden'@'%' IDENTIFIED BY PASSWORD '*1A'",

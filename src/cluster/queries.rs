@@ -3,6 +3,7 @@
 //! In the sys tenant SHOW PROCESSLIST is cluster-wide: asked of each of N servers it gives every session
 //! N times.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,18 +29,31 @@ enum SessionsQuery {
 impl SessionsQuery {
     const ALL: [Self; 3] = [Self::View, Self::VirtualTable, Self::ProcessList];
 
-    /// The statement to send.
-    fn sql(self) -> &'static str {
+    /// The statement to send for these columns.
+    fn sql(self, columns: &str) -> Cow<'static, str> {
         match self {
-            Self::View => "SELECT * FROM oceanbase.V$OB_PROCESSLIST",
-            Self::VirtualTable => {
-                "SELECT * FROM oceanbase.__all_virtual_processlist \
+            Self::View => format!("SELECT {columns} FROM oceanbase.V$OB_PROCESSLIST").into(),
+            Self::VirtualTable => format!(
+                "SELECT {columns} FROM oceanbase.__all_virtual_processlist \
                  WHERE svr_ip = host_ip() AND svr_port = rpc_port()"
-            }
-            Self::ProcessList => "SHOW FULL PROCESSLIST",
+            )
+            .into(),
+            // It gives all columns that it has, and they are few.
+            Self::ProcessList => "SHOW FULL PROCESSLIST".into(),
         }
     }
 }
+
+/// Which columns a server is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// All that it has.
+    All,
+    /// Those that a plain list is made of; all, until it is known which there are.
+    Listed,
+}
+
+const ALL_COLUMNS: &str = "*";
 
 /// What the service account may do.
 const GRANTS_SQL: &str = "SHOW GRANTS";
@@ -80,21 +94,37 @@ impl KnownQueries {
         &self,
         server: &Server,
         checkout: &mut Checkout,
+        columns: Columns,
         deadline: Deadline,
         mut share: Share,
     ) -> Result<NodeSessions, NodeFailure> {
         let key = build_key(server);
-        let known = self.lock().get(&key).map(|known| known.query);
+        let known = self.lock().get(&key).cloned();
+        if let (Columns::Listed, Some(known)) = (columns, &known) {
+            let listed = known.header.listed().collect::<Vec<_>>().join(", ");
+            let sql = known.query.sql(&listed);
+            match checkout.query(&sql, deadline, &mut share).await {
+                Ok(answer) => {
+                    let mut sessions = NodeSessions::new(answer, server.addr, share);
+                    self.note_needs(known.query, &mut sessions, checkout, deadline)
+                        .await?;
+                    return Ok(sessions);
+                }
+                // It is of another build than it was.
+                Err(failure) if is_not_understood(&failure) => {}
+                Err(failure) => return Err(failure.naming_grant(Asked::Sessions, &self.account)),
+            }
+        }
+        let known = known.map(|known| known.query);
         let candidates = known.into_iter().chain(SessionsQuery::ALL);
         let mut refusal = None;
         for query in candidates {
-            match checkout.query(query.sql(), deadline, &mut share).await {
-                Ok(rows) => {
-                    let mut sessions = NodeSessions::new(rows, server.addr, share);
-                    if query == SessionsQuery::ProcessList {
-                        sessions.needs_grant =
-                            self.needed_grant(&sessions, checkout, deadline).await?;
-                    }
+            let sql = query.sql(ALL_COLUMNS);
+            match checkout.query(&sql, deadline, &mut share).await {
+                Ok(answer) => {
+                    let mut sessions = NodeSessions::new(answer, server.addr, share);
+                    self.note_needs(query, &mut sessions, checkout, deadline)
+                        .await?;
                     let header = Arc::clone(sessions.header());
                     self.lock().insert(key, Known { query, header });
                     return Ok(sessions);
@@ -106,21 +136,29 @@ impl KnownQueries {
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
     }
 
-    /// What a process list needs that has none of others' sessions, where the service account has no right
-    /// to see them: such a list is incomplete without a word.
-    async fn needed_grant(
+    /// Notes what a process list needs that has none of others' sessions, where the service account has no
+    /// right to see them: such a list is incomplete without a word.
+    async fn note_needs(
         &self,
-        sessions: &NodeSessions,
+        query: SessionsQuery,
+        sessions: &mut NodeSessions,
         checkout: &mut Checkout,
         deadline: Deadline,
-    ) -> Result<Option<String>, NodeFailure> {
-        if !sessions.are_all_of(&self.account) {
-            return Ok(None);
+    ) -> Result<(), NodeFailure> {
+        if query == SessionsQuery::ProcessList && sessions.are_all_of(&self.account) {
+            let mut share = Share::unlimited();
+            let grants = checkout.query(GRANTS_SQL, deadline, &mut share).await?;
+            sessions.needs_grant = (!shows_process(&grants)).then(|| grant_process(&self.account));
         }
-        let grants = checkout
-            .query(GRANTS_SQL, deadline, &mut Share::unlimited())
-            .await?;
-        Ok((!shows_process(&grants)).then(|| grant_process(&self.account)))
+        Ok(())
+    }
+
+    /// Whether a server of this build has OceanBase's views, and so knows the sessions of all servers.
+    pub(super) fn has_views(&self, server: &Server) -> bool {
+        let known = self.lock();
+        known
+            .get(&build_key(server))
+            .is_some_and(|known| known.query == SessionsQuery::View)
     }
 
     /// The columns that servers of these builds have reported before.

@@ -8,7 +8,7 @@
 use super::Cluster;
 use super::ask_any::ask_any;
 use super::grants::Asked;
-use super::node::Rows;
+use super::rows::Answer;
 use super::topology::TopologyError;
 use crate::deadline::Deadline;
 
@@ -75,7 +75,7 @@ impl Cluster {
         Ok(rows.map_or(rights, |rows| weakest(&rows)))
     }
 
-    async fn ask_accounts(&self, sql: &str, deadline: Deadline) -> Result<Rows, TopologyError> {
+    async fn ask_accounts(&self, sql: &str, deadline: Deadline) -> Result<Answer, TopologyError> {
         let nodes = self.nodes_to_ask().await;
         let told = ask_any(nodes, sql, deadline).await;
         let account = self.settings.account();
@@ -115,12 +115,12 @@ fn rights_sql(user: &str, connection_admin: &str) -> String {
 }
 
 /// What the weakest of the accounts may do; nothing where there is none.
-fn weakest(rows: &Rows) -> Rights {
-    if rows.rows.is_empty() {
+fn weakest(accounts: &Answer) -> Rights {
+    if accounts.rows.is_empty() {
         return Rights::default();
     }
-    rows.rows.iter().fold(Rights::ALL, |rights, row| {
-        let value = |name: &str| rows.column(name).and_then(|at| row.get(at)?.as_deref());
+    accounts.rows.iter().fold(Rights::ALL, |rights, row| {
+        let value = |name: &str| accounts.column(name).and_then(|at| row.text(at));
         let granted =
             |name: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(b"Y") || v == b"1");
         let counted = |name: &str| value(name).is_some_and(|count| count != b"0");
@@ -137,7 +137,7 @@ fn weakest(rows: &Rows) -> Rights {
 mod tests {
     use super::*;
 
-    fn accounts(rows: &[[&str; 5]]) -> Rows {
+    fn accounts(rows: &[[&str; 5]]) -> Answer {
         let columns = [
             "PROCESS_PRIV",
             "super_priv",
@@ -145,13 +145,9 @@ mod tests {
             "select_views",
             "connection_admin",
         ];
-        Rows {
-            columns: columns.map(String::from).into(),
-            rows: rows
-                .iter()
-                .map(|row| row.iter().map(|v| Some(v.as_bytes().to_vec())).collect())
-                .collect(),
-        }
+        let rows: Vec<_> = rows.iter().map(|row| row.map(Some)).collect();
+        let rows: Vec<_> = rows.iter().map(|row| &row[..]).collect();
+        Answer::of(&columns, &rows)
     }
 
     #[test]

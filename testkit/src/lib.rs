@@ -14,11 +14,16 @@
 
 pub mod certificates;
 pub mod cluster;
+mod door;
+pub mod host;
+pub mod link;
+mod lock;
 pub mod mariadb;
 pub mod paths;
 pub mod ports;
 pub mod process;
 pub mod seekdb;
 pub mod sim;
+pub mod sim_process;
 pub mod topology;
 pub mod warden;

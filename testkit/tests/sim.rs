@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Row, Value};
 use testkit::sim::{
-    Behaviour, Build, DbGrant, Garbage, KillBehaviour, Linger, ServerError, SimAccount, SimCluster,
-    SimNode, SimSession, Topology,
+    Behaviour, Build, DbGrant, Garbage, KillBehaviour, Linger, Reach, ServerError, SimAccount,
+    SimCluster, SimNode, SimSession, Topology,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -147,6 +147,78 @@ async fn builds_differ_in_version_view_and_columns() {
             .len(),
         8
     );
+}
+
+#[tokio::test]
+async fn a_node_becomes_another_build_and_its_row_follows_when_it_is_listed_anew() {
+    let cluster = SimCluster::builder()
+        .nodes(2)
+        .build(Build::V4_0)
+        .start()
+        .await
+        .unwrap();
+    let node = cluster.node(1);
+    let mut open = connect(node).await;
+    let builds = || cluster.servers().into_iter().map(|row| row.build_version);
+    let before: Vec<_> = builds().collect();
+    node.set_build(Build::V4_2);
+    let columns = |rows: &[Row]| rows[0].columns_ref().len();
+    assert_eq!(columns(&rows(&mut open, LIST).await.unwrap()), 36);
+    assert!(builds().eq(before));
+    cluster.list_server(1);
+    assert!(builds().eq([Build::V4_0, Build::V4_2].map(|build| build.version().to_owned())));
+}
+
+#[tokio::test]
+async fn a_node_moves_to_another_port_and_its_row_follows_when_it_is_listed_anew() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    let node = cluster.node(1);
+    let mut open = connect(node).await;
+    let before = node.addr();
+    node.move_to_another_port().unwrap();
+    assert_ne!(node.addr(), before);
+    assert!(is_connection_lost(rows(&mut open, LIST).await));
+    assert!(TcpStream::connect(before).await.is_err());
+    assert_eq!(rows(&mut connect(node).await, LIST).await.unwrap().len(), 1);
+    assert_eq!(cluster.servers()[1].inner_port, before.port());
+    cluster.list_server(1);
+    assert_eq!(cluster.servers()[1].inner_port, node.sql_port());
+    assert_eq!(cluster.servers().len(), 2);
+}
+
+#[tokio::test]
+async fn a_node_answers_for_another_as_the_cluster_reaches_it() {
+    let cluster = SimCluster::builder()
+        .nodes(2)
+        .build(Build::V4_0)
+        .start()
+        .await
+        .unwrap();
+    let node = cluster.node(1);
+    let held = node.hold_sessions(3);
+    let mut conn = connect(cluster.node(0)).await;
+    let of_it = format!(
+        "SELECT ID FROM oceanbase.GV$OB_PROCESSLIST WHERE svr_ip = '{}' AND svr_port = {}",
+        node.ip(),
+        node.rpc_port()
+    );
+    let count = async |conn: &mut Conn| rows(conn, &of_it).await.map(|rows| rows.len());
+    let all = "SELECT COUNT(*) FROM oceanbase.GV$OB_PROCESSLIST";
+    assert_eq!(count(&mut conn).await.unwrap(), held.len());
+    assert_eq!(conn.query_first(all).await.unwrap(), Some(held.len() + 1));
+
+    // Clients cannot reach it, and the cluster can.
+    node.set_behaviour(Behaviour::HangInLogin);
+    assert_eq!(count(&mut conn).await.unwrap(), held.len());
+    node.set_behaviour(Behaviour::Refuse);
+    node.set_reach(Some(Reach::Answers));
+    assert_eq!(count(&mut conn).await.unwrap(), held.len());
+    // Nobody can.
+    node.set_reach(None);
+    assert_eq!(count(&mut conn).await.unwrap(), 0);
+    assert_eq!(conn.query_first(all).await.unwrap(), Some(1));
+    node.set_behaviour(Behaviour::AcceptNoGreeting);
+    assert!(hangs(count(&mut conn)).await);
 }
 
 #[tokio::test]
@@ -395,6 +467,29 @@ async fn kill_closes_an_idle_connection_without_a_word() {
 }
 
 #[tokio::test]
+async fn added_sessions_change_right_after_a_list_of_them() {
+    let cluster = SimCluster::start(1).await.unwrap();
+    let node = cluster.node(0);
+    let mut conn = connect(node).await;
+    let ids = |id| {
+        vec![SimSession {
+            id,
+            ..SimSession::default()
+        }]
+    };
+    node.set_sessions(ids(7));
+    node.set_sessions_after_list(ids(8));
+    node.set_sessions_after_list(Vec::new());
+    for present in [vec![7], vec![8], vec![]] {
+        let listed: Vec<u32> = conn
+            .query("SELECT id FROM oceanbase.V$OB_PROCESSLIST WHERE user = 'app'")
+            .await
+            .unwrap();
+        assert_eq!(listed, present);
+    }
+}
+
+#[tokio::test]
 async fn kill_of_a_busy_connection_says_5066_and_kill_query_1317() {
     let cluster = one().await;
     let node = cluster.node(0);
@@ -453,6 +548,33 @@ async fn kill_takes_added_and_held_sessions_away() {
         assert!(!node.has_session(id));
     }
     assert_eq!(rows(&mut conn, LIST).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn held_sessions_are_the_same_again_in_both_protocols_and_after_a_kill() {
+    let cluster = one().await;
+    let node = cluster.node(0);
+    // More rows than there are sequence ids, and than fit a buffer.
+    let held = node.hold_sessions(5000);
+    let mut conn = connect(node).await;
+    let ids = "SELECT id, info FROM oceanbase.V$OB_PROCESSLIST";
+    let first: Vec<(u32, Option<String>)> = conn.query(ids).await.unwrap();
+    assert!(first[1..].iter().map(|(id, _)| *id).eq(held.clone()));
+    let others: Vec<(u32,)> = conn
+        .query("SELECT id FROM oceanbase.V$OB_PROCESSLIST")
+        .await
+        .unwrap();
+    assert_eq!(others.len(), 5001);
+    let again: Vec<(u32, Option<String>)> = conn.query(ids).await.unwrap();
+    let prepared: Vec<(u32, Option<String>)> = conn.exec(ids, ()).await.unwrap();
+    assert_eq!(again[1..], first[1..]);
+    assert_eq!(prepared[1..], first[1..]);
+    conn.query_drop(format!("KILL {}", held.start + 7))
+        .await
+        .unwrap();
+    let left: Vec<(u32, Option<String>)> = conn.query(ids).await.unwrap();
+    assert_eq!(left.len(), 5000);
+    assert!(left.iter().all(|(id, _)| *id != held.start + 7));
 }
 
 #[tokio::test]

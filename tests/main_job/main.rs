@@ -5,6 +5,8 @@
 //! on no sessions but those that it has opened.
 
 mod kill;
+mod kill_by_id;
+mod kill_query;
 mod list;
 mod logins;
 mod pass_through;

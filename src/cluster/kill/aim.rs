@@ -15,6 +15,7 @@ use crate::cluster::failure::NodeFailure;
 use crate::cluster::fan_out::FanOut;
 use crate::cluster::merge::Viewer;
 use crate::cluster::node::Checkout;
+use crate::cluster::queries::Columns;
 use crate::cluster::servers::Server;
 use crate::cluster::sessions::{NodeSessions, Session};
 use crate::deadline::Deadline;
@@ -58,10 +59,8 @@ impl Cluster {
             self.is_not_on(backend, kill, &server, &viewer, deadline)
                 .await?;
         }
-        let node = self.node(server.addr);
-        let connected = node.connect(deadline).await;
-        let checkout = connected.map_err(|failure| unreachable(&server, failure))?;
-        let (checkout, sessions) = self.look(&server, checkout, deadline).await?;
+        let seen = self.see(&server, deadline).await;
+        let (checkout, sessions) = seen.map_err(|failure| unreachable(&server, failure))?;
         let seen = sessions.find(kill.id.get());
         let Some(victim) = seen.filter(|session| viewer.sees(*session)) else {
             checkout.give_back();
@@ -106,22 +105,32 @@ impl Cluster {
         })
     }
 
-    /// Asks a server for its sessions.
-    pub(super) async fn look(
+    /// Connects to a server, and asks it for its sessions.
+    async fn see(
+        &self,
+        server: &Server,
+        deadline: Deadline,
+    ) -> Result<(Checkout, NodeSessions), NodeFailure> {
+        let checkout = self.node(server.addr).connect(deadline).await?;
+        self.see_again(server, checkout, deadline).await
+    }
+
+    /// Asks a server for its sessions, on a connection that it has been asked on before.
+    pub(super) async fn see_again(
         &self,
         server: &Server,
         mut checkout: Checkout,
         deadline: Deadline,
-    ) -> Result<(Checkout, NodeSessions), KillError> {
-        let answer = self
-            .queries
-            .ask(server, &mut checkout, deadline, Share::unlimited())
+    ) -> Result<(Checkout, NodeSessions), NodeFailure> {
+        let (queries, share) = (&self.queries, Share::unlimited());
+        let answer = queries
+            .ask(server, &mut checkout, Columns::All, deadline, share)
             .await;
         match answer {
             Ok(sessions) => Ok((checkout, sessions)),
             Err(failure) => {
                 checkout.settle(Some(&failure));
-                Err(unreachable(server, failure))
+                Err(failure)
             }
         }
     }
@@ -143,8 +152,9 @@ impl Cluster {
         // Half the time at most, so that the server of the session has the other half.
         let half = deadline.at_most(self.settings.node_timeout / 2);
         let id = kill.id.get();
-        match self.ask_sessions(&here, half, Share::unlimited()).await {
-            Ok(sessions) => {
+        match self.see(&here, half).await {
+            Ok((checkout, sessions)) => {
+                checkout.give_back();
                 let seen = sessions.find(id);
                 let is_meant = seen.is_some_and(|session| viewer.sees(session))
                     && !self.own.contains(here.addr, id.into());
@@ -177,7 +187,7 @@ impl Cluster {
         viewer: &Viewer<'_>,
         deadline: Deadline,
     ) -> Vec<String> {
-        let Ok((fan_out, _, _)) = FanOut::begin(self, deadline, None).await else {
+        let Ok((fan_out, _, _)) = FanOut::begin(self, deadline, Columns::All, None).await else {
             return Vec::new();
         };
         let reports = fan_out.all().await;
@@ -192,7 +202,7 @@ impl Cluster {
     }
 }
 
-fn unreachable(server: &Server, failure: NodeFailure) -> KillError {
+pub(super) fn unreachable(server: &Server, failure: NodeFailure) -> KillError {
     KillError::Unreachable {
         server: server.describe(),
         failure,

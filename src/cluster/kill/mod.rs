@@ -31,7 +31,7 @@ use crate::audit::{Attempt, Caller};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 use crate::statement::{Kill, KillKind, SessionId};
-use aim::Aimed;
+use aim::{Aimed, unreachable};
 pub use error::KillError;
 use running::Running;
 use target::Target;
@@ -172,7 +172,8 @@ impl Cluster {
         checkout: Checkout,
         deadline: Deadline,
     ) -> Result<(Checkout, Result<Prey, Message>), KillError> {
-        let (checkout, sessions) = self.look(server, checkout, deadline).await?;
+        let seen_again = self.see_again(server, checkout, deadline).await;
+        let (checkout, sessions) = seen_again.map_err(|failure| unreachable(server, failure))?;
         let Some(session) = sessions.find(id.get()) else {
             checkout.give_back();
             return Err(ended_by_itself(id, server.describe()));

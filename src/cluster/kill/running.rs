@@ -65,18 +65,15 @@ fn seconds(text: &[u8]) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::cluster::budget::Share;
-    use crate::cluster::node::Rows;
+    use crate::cluster::rows::Answer;
     use crate::cluster::sessions::NodeSessions;
 
     const COLUMNS: [&str; 5] = ["ID", "COMMAND", "INFO", "TOTAL_TIME", "TRACE_ID"];
 
     fn seen(seen_at: Instant, values: [Option<&str>; 4]) -> Option<Running> {
-        let values = [Some("7")].into_iter().chain(values);
-        let rows = Rows {
-            columns: COLUMNS.map(String::from).into(),
-            rows: vec![values.map(|v| v.map(|v| v.as_bytes().to_vec())).collect()],
-        };
-        let node = NodeSessions::new(rows, "10.0.0.1:2881".parse().unwrap(), Share::unlimited());
+        let [command, info, time, trace] = values;
+        let answer = Answer::of(&COLUMNS, &[&[Some("7"), command, info, time, trace]]);
+        let node = NodeSessions::new(answer, "10.0.0.1:2881".parse().unwrap(), Share::unlimited());
         Running::of(node.find(7).unwrap(), seen_at)
     }
 

@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use super::running::Running;
 use crate::cluster::Cluster;
-use crate::cluster::budget::Share;
 use crate::cluster::node::Checkout;
 use crate::cluster::servers::Server;
 use crate::cluster::sessions::NodeSessions;
@@ -73,23 +72,21 @@ impl Cluster {
         let deadline = Deadline::after(patience);
         let mut pause = VERIFY_PAUSE_MIN;
         loop {
-            let answer = self
-                .queries
-                .ask(server, &mut checkout, deadline, Share::unlimited())
-                .await;
-            match answer {
-                Ok(sessions) if prey.is_gone(id, &sessions) => {
-                    checkout.give_back();
-                    return None;
+            let sessions = match self.see_again(server, checkout, deadline).await {
+                Ok((again, sessions)) => {
+                    checkout = again;
+                    sessions
                 }
-                Ok(_) => {}
                 Err(failure) => {
                     let text = format!(
                         "the server has accepted the KILL of {id}, but could not be asked whether it is gone: {failure}"
                     );
-                    checkout.settle(Some(&failure));
                     return Some(Message::warning(STILL_THERE, text));
                 }
+            };
+            if prey.is_gone(id, &sessions) {
+                checkout.give_back();
+                return None;
             }
             if deadline.limit(tokio::time::sleep(pause)).await.is_err() {
                 checkout.give_back();

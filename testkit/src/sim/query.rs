@@ -2,6 +2,7 @@
 
 use super::answers::{Answer, View};
 use super::behaviour::ServerError;
+use super::held_rows::HeldRows;
 use super::rows::{Cell, Record};
 use super::sessions::{Build, is_number};
 use super::statement::{Item, Select, Value};
@@ -9,6 +10,18 @@ use super::statement::{Item, Select, Value};
 pub(super) struct Table {
     pub(super) columns: Vec<ColumnSpec>,
     pub(super) rows: Box<dyn Iterator<Item = Vec<Cell>> + Send>,
+    /// Those that come after them.
+    pub(super) held: Option<HeldRows>,
+}
+
+impl Table {
+    /// All rows, one by one.
+    pub(super) fn all_rows(self) -> Box<dyn Iterator<Item = Vec<Cell>> + Send> {
+        match self.held {
+            Some(held) => Box::new(self.rows.chain(held.rows)),
+            None => self.rows,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +131,7 @@ pub(super) fn query<R: Record>(
     Answer::Rows(Table {
         columns: specs,
         rows: Box::new(records.map(row)),
+        held: None,
     })
 }
 
@@ -158,6 +172,7 @@ pub(super) fn one_row(cells: Vec<(String, Cell)>) -> Table {
     Table {
         columns,
         rows: Box::new(std::iter::once(row)),
+        held: None,
     }
 }
 

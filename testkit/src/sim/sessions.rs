@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::held_rows::Made;
 use super::rows::{Cell, Record, SimSession};
 
 /// Which server a node claims to be.
@@ -94,6 +95,8 @@ pub(super) struct Sessions {
     pub(super) listed: Vec<SimSession>,
     pub(super) held: Range<u32>,
     pub(super) killed: Arc<BTreeSet<u32>>,
+    /// What was made of the held ones before.
+    pub(super) made: Arc<Made>,
 }
 
 impl Sessions {
@@ -104,6 +107,19 @@ impl Sessions {
             true => id..id + 1,
             false => 0..0,
         };
+    }
+
+    /// Those that are listed, and those that are held.
+    pub(super) fn split(self) -> (Self, Self) {
+        let listed = Self {
+            listed: self.listed,
+            ..Self::default()
+        };
+        let held = Self {
+            listed: Vec::new(),
+            ..self
+        };
+        (listed, held)
     }
 
     pub(super) fn contains(&self, id: u32) -> bool {
@@ -120,6 +136,7 @@ impl Sessions {
             listed,
             held,
             killed,
+            ..
         } = self;
         let first = held.start;
         let held = held

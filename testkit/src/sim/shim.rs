@@ -20,6 +20,15 @@ use super::rows::Cell;
 use super::state::NodeState;
 use super::statement::Statement;
 
+/// How a result's rows are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// A query's.
+    Text,
+    /// A prepared statement's.
+    Binary,
+}
+
 pub(super) struct Shim {
     replier: Replier,
     outlet: Outlet,
@@ -42,11 +51,12 @@ impl Shim {
     async fn run<'a>(
         &'a mut self,
         text: &str,
+        protocol: Protocol,
         results: QueryResultWriter<'a, Outlet>,
     ) -> io::Result<()> {
         let connection = self.replier.connection.clone();
         let reply = self.replier.reply_to(text).await;
-        let written = self.write(reply, results).await;
+        let written = self.write(reply, protocol, results).await;
         connection.end();
         written
     }
@@ -54,6 +64,7 @@ impl Shim {
     async fn write<'a>(
         &'a mut self,
         reply: Reply,
+        protocol: Protocol,
         results: QueryResultWriter<'a, Outlet>,
     ) -> io::Result<()> {
         let (table, stop) = match reply {
@@ -77,11 +88,17 @@ impl Shim {
         };
         self.columns = columns(&table);
         let mut rows = results.start(&self.columns).await?;
-        let mut table = table.rows;
         let Some((after_rows, stop)) = stop else {
-            write_rows(&mut rows, table).await?;
+            match table.held {
+                Some(held) if protocol == Protocol::Text => {
+                    write_rows(&mut rows, table.rows).await?;
+                    self.outlet.insert_packets(&held.packets()).await?;
+                }
+                _ => write_rows(&mut rows, table.all_rows()).await?,
+            }
             return rows.finish().await;
         };
+        let mut table = table.all_rows();
         write_rows(&mut rows, table.by_ref().take(after_rows)).await?;
         self.outlet.flush().await?;
         match stop {
@@ -161,7 +178,7 @@ impl AsyncMysqlShim<Outlet> for Shim {
     type Error = io::Error;
 
     fn version(&self) -> String {
-        self.replier.state.build.version().to_owned()
+        self.replier.state.build().version().to_owned()
     }
 
     fn connect_id(&self) -> u32 {
@@ -199,7 +216,7 @@ impl AsyncMysqlShim<Outlet> for Shim {
         text: &'a str,
         results: QueryResultWriter<'a, Outlet>,
     ) -> io::Result<()> {
-        self.run(text, results).await
+        self.run(text, Protocol::Text, results).await
     }
 
     async fn on_prepare<'a>(
@@ -235,7 +252,7 @@ impl AsyncMysqlShim<Outlet> for Shim {
             .get(id as usize - 1)
             .cloned()
             .unwrap_or_default();
-        self.run(&text, results).await
+        self.run(&text, Protocol::Binary, results).await
     }
 
     async fn on_close<'a>(&'a mut self, _statement: u32)

@@ -56,6 +56,14 @@ pub(super) enum Value {
     Variable(String),
 }
 
+impl Select {
+    /// Whether each row of the table gives one of the result.
+    pub(super) fn is_every_row(&self) -> bool {
+        let counts = |item: &Item| matches!(&item.value, Value::Call(name, _) if name == "count");
+        self.filter.is_empty() && self.limit.is_none() && !self.items.iter().any(counts)
+    }
+}
+
 impl Statement {
     pub(super) fn parse(text: &str) -> Self {
         let tokens = tokens(text);
