@@ -145,7 +145,7 @@ async fn no_password_is_written_down(cluster: &Cluster, runs: &str, lock: Option
     assert!(
         denied
             .message
-            .contains("login of the service account failed"),
+            .contains("the service account was not let in"),
         "{denied}"
     );
     said.push(denied.to_string());
