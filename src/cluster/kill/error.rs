@@ -46,9 +46,6 @@ pub enum KillError {
         here: String,
         failure: NodeFailure,
     },
-    /// No server was named, and the client that had that id is gone.
-    #[error("Unknown thread id: {id}: its client has just left")]
-    ClientLeft { id: SessionId },
     /// The server could not be asked for its sessions.
     #[error("{server}: {failure}; nothing was killed")]
     Unreachable {
@@ -100,7 +97,7 @@ impl KillError {
             Self::Unreachable { failure, .. }
             | Self::PerhapsOnSeveralServers { failure, .. }
             | Self::Refused { failure, .. } => failure.code(),
-            Self::UnknownId { .. } | Self::ClientLeft { .. } => 1094,
+            Self::UnknownId { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
             Self::Cancelled => 1317,
         };

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::Cluster;
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure};
+use super::merge::Viewer;
 use super::node::Checkout;
 use super::servers::Server;
 use crate::audit::{self, Caller};
@@ -33,7 +34,6 @@ use crate::statement::{Kill, KillKind, SessionId};
 use aim::{Aimed, unreachable};
 pub use error::KillError;
 use running::Running;
-use target::Target;
 use verify::Prey;
 
 /// Code of the warning that there was nothing to kill.
@@ -60,14 +60,9 @@ impl Cluster {
         kill: &Kill,
         cancel: &CancellationToken,
     ) -> Result<Killed, KillError> {
-        let target = Target::of(kill, backend, &self.clients);
-        let named = target
-            .as_ref()
-            .map_or_else(|_| "unknown".to_owned(), |target| target.server.to_string());
-        let attempt = match target {
-            Ok(target) => self.attempt(caller, kill, &target, cancel).await,
-            Err(error) => Err(error),
-        };
+        let named = kill.server.as_ref();
+        let mut at = named.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        let attempt = self.attempt(caller, backend, kill, cancel, &mut at).await;
         let outcome = match &attempt {
             Ok(killed) if killed.messages.is_empty() => "killed".to_owned(),
             Ok(killed) => killed
@@ -78,19 +73,21 @@ impl Cluster {
                 .join("; "),
             Err(error) => error.to_string(),
         };
-        audit::outcome(caller, kill, &named, &outcome);
+        audit::outcome(caller, kill, &at, &outcome);
         attempt
     }
 
+    /// `at` is set to the server as soon as that is known.
     async fn attempt(
         self: &Arc<Self>,
         caller: &Caller,
+        backend: SocketAddr,
         kill: &Kill,
-        target: &Target,
         cancel: &CancellationToken,
+        at: &mut String,
     ) -> Result<Killed, KillError> {
         let ready = tokio::select! {
-            ready = self.make_ready(caller, kill, target) => ready?,
+            ready = self.make_ready(caller, backend, kill, at) => ready?,
             () = cancel.cancelled() => return Err(KillError::Cancelled),
         };
         let Ready {
@@ -126,16 +123,32 @@ impl Cluster {
     async fn make_ready(
         self: &Arc<Self>,
         caller: &Caller,
+        backend: SocketAddr,
         kill: &Kill,
-        target: &Target,
+        at: &mut String,
     ) -> Result<Ready, KillError> {
         let deadline = self.statement_deadline();
+        let (rights, named) = tokio::join!(
+            self.rights(&caller.user, deadline),
+            self.find_named(kill, deadline)
+        );
+        let (named, rights) = (named?, rights?);
+        let viewer = Viewer {
+            user: &caller.user,
+            rights,
+            own: &self.own,
+            clients: &self.clients,
+        };
+        let server = match named {
+            Some(server) => server,
+            None => self.find_by_id(kill, backend, &viewer, deadline).await?,
+        };
+        *at = server.addr.to_string();
         let Aimed {
             checkout,
-            server,
             victim,
             messages,
-        } = self.aim(caller, kill, target, deadline).await?;
+        } = self.aim(kill.id, &server, &viewer, deadline).await?;
         audit::intent(caller, kill, server.addr, &victim.user, &victim.info);
         let (checkout, prey) = match (kill.kind, victim.running) {
             (KillKind::Session, _) => (checkout, Ok(Prey::Session)),
