@@ -1,9 +1,9 @@
 //! A record of every kill, tried or done: who, from where, whom, and what became of it.
 //!
 //! ```text
-//!   begin ─► saw the victim ─► intend ─► (KILL) ─► end
-//!                                 │                 │
-//!                                 └──► log, file ◄──┘    two lines, one id
+//!   begin ─► at, saw ─► intend ─► (KILL) ─► end
+//!                          │                 │
+//!                          └──► log, file ◄──┘    two lines, one id
 //! ```
 //!
 //! The intent is on the disk before the KILL is sent: whatever happens then, who has sent it is known. A file
@@ -15,6 +15,7 @@ mod file;
 mod record;
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,19 +86,13 @@ impl Audit {
         })
     }
 
-    /// A kill begins: by whom, by which statement, and at which server, as it was named.
-    pub fn begin<'a>(
-        &'a self,
-        caller: &'a Caller,
-        kill: &'a Kill,
-        statement: &str,
-        server: String,
-    ) -> Attempt<'a> {
+    /// A kill begins: by whom, and by which statement.
+    pub fn begin<'a>(&'a self, caller: &'a Caller, kill: &'a Kill, statement: &str) -> Attempt<'a> {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let id = format!("{}-{number}", self.run);
         Attempt {
             audit: self,
-            order: Order::new(id, caller, kill, statement, server),
+            order: Order::new(id, caller, kill, statement),
             missing: None,
         }
     }
@@ -125,9 +120,13 @@ pub struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// The session was seen, on this server.
-    pub fn saw(&mut self, server: String, victim: Victim) {
-        self.order.server = server;
+    /// It is known which server is meant.
+    pub fn at(&mut self, server: SocketAddr) {
+        self.order.server = Some(server.to_string());
+    }
+
+    /// The session was seen.
+    pub fn saw(&mut self, victim: Victim) {
         self.order.victim = Some(victim);
     }
 

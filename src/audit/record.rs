@@ -48,20 +48,15 @@ pub(super) struct Order<'a> {
     account: &'a str,
     statement: String,
     kind: &'static str,
-    pub(super) server: String,
+    /// As it was named, until its address is known.
+    pub(super) server: Option<String>,
     session: u32,
     pub(super) victim: Option<Victim>,
     reason: Option<String>,
 }
 
 impl<'a> Order<'a> {
-    pub(super) fn new(
-        id: String,
-        caller: &'a Caller,
-        kill: &'a Kill,
-        statement: &str,
-        server: String,
-    ) -> Self {
+    pub(super) fn new(id: String, caller: &'a Caller, kill: &'a Kill, statement: &str) -> Self {
         let reason = kill.reason.as_ref().map(Reason::as_str);
         Self {
             id,
@@ -73,7 +68,7 @@ impl<'a> Order<'a> {
                 KillKind::Session => "session",
                 KillKind::Query => "query",
             },
-            server,
+            server: kill.server.as_ref().map(ToString::to_string),
             session: kill.id.get(),
             victim: None,
             reason: reason.map(written_down),
@@ -193,8 +188,9 @@ mod tests {
         };
         let statement = "KILL SERVER QUERY 10.0.0.2 9 COMMENT 'two\nlines, IDENTIFIED BY \"pw\"'";
         let kill = kill(statement);
-        let mut order = Order::new("a-1".into(), &caller, &kill, statement, "10.0.0.2".into());
-        order.server = "10.0.0.2:2881".into();
+        let mut order = Order::new("a-1".into(), &caller, &kill, statement);
+        assert_eq!(order.server.as_deref(), Some("10.0.0.2"));
+        order.server = Some("10.0.0.2:2881".into());
         order.victim = Some(Victim::new(
             Some(b"app\xff"),
             Some(b"10.1.1.1:6"),

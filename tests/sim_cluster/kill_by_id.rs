@@ -227,32 +227,48 @@ async fn an_id_that_stands_on_both_servers_is_not_guessed() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_caller_may_not_see_is_not_what_it_means() {
+async fn a_session_that_the_caller_may_not_see_is_not_what_it_means_and_is_not_told_of() {
     let accounts = vec![SimAccount::root(), SimAccount::new("app")];
     let cluster = SimCluster::builder()
         .accounts(accounts)
         .first_session_id(1000);
     let mut scene = Scene::on(cluster, "app", &[]).await;
     let (there, here) = (scene.cluster.node(0), scene.cluster.node(1));
-    here.add_session(SimSession {
-        id: scene.victim.id(),
+    let roots = scene.victim.id();
+    let session = |user: &str| SimSession {
+        id: roots,
+        user: user.to_owned(),
+        tenant: "sys".to_owned(),
         ..SimSession::default()
-    });
-    let kill = format!("KILL {}", scene.victim.id());
-    let (code, text) = server_error(run(&mut scene.conn, &kill).await);
-    assert!(
-        code == 1094 && !text.contains(&here.seed()),
-        "root's session is as little there as the other: {code} {text}"
-    );
-    assert!(there.has_session(scene.victim.id()));
+    };
+    let kill = format!("KILL {roots}");
+    for sessions in [vec![], vec![session("batch")]] {
+        here.set_sessions(sessions);
+        let (code, text) = server_error(run(&mut scene.conn, &kill).await);
+        assert!(
+            code == 1094 && !text.contains(&there.seed()),
+            "{code} {text}"
+        );
+    }
     assert_eq!(kills_of(&scene.cluster), [""; 0]);
 
+    here.set_sessions(vec![session("app")]);
+    run(&mut scene.conn, &kill).await.unwrap();
+    assert_eq!(here.kills_received().len(), 1, "its own session is meant");
+    assert_eq!(there.kills_received(), [""; 0]);
+    assert!(there.has_session(roots));
+}
+
+#[tokio::test]
+async fn the_right_to_see_is_no_right_to_kill_on_another_node() {
     let sees = SimAccount {
         process_priv: true,
         ..SimAccount::new("app")
     };
-    here.set_sessions(Vec::new());
-    scene.cluster.set_accounts(vec![SimAccount::root(), sees]);
+    let accounts = vec![SimAccount::root(), sees];
+    let cluster = SimCluster::builder().accounts(accounts);
+    let mut scene = Scene::on(cluster, "app", &[]).await;
+    let kill = format!("KILL {}", scene.victim.id());
     assert_eq!(server_error(run(&mut scene.conn, &kill).await).0, 1095);
     assert_eq!(kills_of(&scene.cluster), [""; 0]);
 }

@@ -1,14 +1,12 @@
 //! Before a KILL: is the session there, and may this caller kill it?
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::KillError;
 use super::running::Running;
-use super::target::{Target, list};
-use crate::audit::{Attempt, Caller, Victim};
+use crate::audit::{Attempt, Victim};
 use crate::cluster::Cluster;
 use crate::cluster::budget::Share;
 use crate::cluster::failure::NodeFailure;
@@ -19,8 +17,8 @@ use crate::cluster::queries::Columns;
 use crate::cluster::servers::Server;
 use crate::cluster::sessions::{NodeSessions, Session};
 use crate::deadline::Deadline;
+use crate::statement::SessionId;
 use crate::statement::diagnostics::Message;
-use crate::statement::{Kill, SessionId};
 
 /// Code of the note that a session of ODP ends on other servers, too.
 const ENDS_ELSEWHERE: u16 = 1105;
@@ -28,7 +26,6 @@ const ENDS_ELSEWHERE: u16 = 1105;
 /// A session that may be killed, and the connection that has just seen it.
 pub(super) struct Aimed {
     pub(super) checkout: Checkout,
-    pub(super) server: Server,
     /// What it runs, if it is not idle.
     pub(super) running: Option<Running>,
     pub(super) messages: Vec<Message>,
@@ -38,35 +35,18 @@ impl Cluster {
     /// Finds the session and checks that it may be killed.
     pub(super) async fn aim(
         self: &Arc<Self>,
-        caller: &Caller,
-        kill: &Kill,
-        target: &Target,
+        id: SessionId,
+        server: &Server,
+        viewer: &Viewer<'_>,
         record: &mut Attempt<'_>,
         deadline: Deadline,
     ) -> Result<Aimed, KillError> {
-        let (rights, server) = tokio::join!(
-            self.rights_to_kill(&caller.user, deadline),
-            self.find_server(&target.server, deadline)
-        );
-        let (server, rights) = (server?, rights?);
-        let viewer = Viewer {
-            user: &caller.user,
-            rights,
-            own: &self.own,
-            clients: &self.clients,
-        };
-        if let Some(backend) = target.not_on {
-            self.is_not_on(backend, kill, &server, &viewer, deadline)
-                .await?;
-        }
-        let seen = self.see(&server, deadline).await;
-        let (checkout, sessions) = seen.map_err(|failure| unreachable(&server, failure))?;
-        let seen = sessions.find(kill.id.get());
+        let seen = self.see(server, deadline).await;
+        let (checkout, sessions) = seen.map_err(|failure| unreachable(server, failure))?;
+        let seen = sessions.find(id.get());
         let Some(victim) = seen.filter(|session| viewer.sees(*session)) else {
             checkout.give_back();
-            let elsewhere = self
-                .seen_elsewhere(&server, kill.id, &viewer, deadline)
-                .await;
+            let elsewhere = self.seen_elsewhere(server, id, viewer, deadline).await;
             let mut elsewhere = match &elsewhere[..] {
                 [] => String::new(),
                 servers => format!(" (that id was seen on {})", servers.join(", ")),
@@ -77,36 +57,37 @@ impl Cluster {
                 );
             }
             return Err(KillError::UnknownId {
-                id: kill.id,
+                id,
                 server: server.describe(),
                 elsewhere,
             });
         };
-        let seen = Victim::new(victim.user(), victim.host(), victim.db(), victim.info());
-        record.saw(server.addr.to_string(), seen);
-        if let Err(error) = may_kill(&viewer, victim, kill.id, &server) {
+        record.saw(Victim::new(
+            victim.user(),
+            victim.host(),
+            victim.db(),
+            victim.info(),
+        ));
+        if let Err(error) = may_kill(viewer, victim, id, server) {
             checkout.give_back();
             return Err(error);
         }
-        let of_odp = kill.id.maker().is_none() && victim.is_proxied();
+        let of_odp = id.maker().is_none() && victim.is_proxied();
         let running = Running::of(victim, Instant::now());
         let mut messages = Vec::new();
         if of_odp {
-            let others = self
-                .seen_elsewhere(&server, kill.id, &viewer, deadline)
-                .await;
-            messages.extend(ends_elsewhere(kill.id, &others));
+            let others = self.seen_elsewhere(server, id, viewer, deadline).await;
+            messages.extend(ends_elsewhere(id, &others));
         }
         Ok(Aimed {
             checkout,
-            server,
             running,
             messages,
         })
     }
 
     /// Connects to a server, and asks it for its sessions.
-    async fn see(
+    pub(super) async fn see(
         &self,
         server: &Server,
         deadline: Deadline,
@@ -132,50 +113,6 @@ impl Cluster {
                 checkout.settle(Some(&failure));
                 Err(failure)
             }
-        }
-    }
-
-    /// Makes sure that an id which came without a server, and is a client's on `there`, is not a session of
-    /// the caller's own server, too: servers that just count give the same ids.
-    ///
-    /// What the caller may not see there it cannot mean, nor one of the proxy's own sessions. A server that
-    /// does not answer is no obstacle only if OceanBase has made the id: it says on which server.
-    async fn is_not_on(
-        &self,
-        backend: SocketAddr,
-        kill: &Kill,
-        there: &Server,
-        viewer: &Viewer<'_>,
-        deadline: Deadline,
-    ) -> Result<(), KillError> {
-        let here = self.server_at(backend);
-        // Half the time at most, so that the server of the session has the other half.
-        let half = deadline.at_most(self.settings.node_timeout / 2);
-        let id = kill.id.get();
-        match self.see(&here, half).await {
-            Ok((checkout, sessions)) => {
-                checkout.give_back();
-                let seen = sessions.find(id);
-                let is_meant = seen.is_some_and(|session| viewer.sees(session))
-                    && !self.own.contains(here.addr, id.into());
-                if is_meant {
-                    return Err(KillError::OnSeveralServers {
-                        kind: kill.kind,
-                        id: kill.id,
-                        servers: list([here.addr, there.addr]),
-                        one: there.addr,
-                    });
-                }
-                Ok(())
-            }
-            Err(_) if is_made_there(kill.id, &here, there) => Ok(()),
-            Err(failure) => Err(KillError::PerhapsOnSeveralServers {
-                kind: kill.kind,
-                id: kill.id,
-                there: there.addr,
-                here: here.describe(),
-                failure,
-            }),
         }
     }
 
@@ -232,42 +169,9 @@ fn may_kill(
     Ok(())
 }
 
-/// Whether the id itself tells that a session is on `there` and not on `here`.
-fn is_made_there(id: SessionId, here: &Server, there: &Server) -> bool {
-    let maker = id.maker();
-    maker.is_some() && maker == there.id && here.id.is_some_and(|here| Some(here) != maker)
-}
-
 /// The note that a client session of ODP ends on other servers, too.
 fn ends_elsewhere(id: SessionId, others: &[String]) -> Option<Message> {
     let others = (!others.is_empty()).then(|| others.join(", "))?;
     let text = format!("{id} is a client session of ODP and ends on {others}, too");
     Some(Message::note(ENDS_ELSEWHERE, text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_id_of_oceanbases_own_tells_its_server() {
-        let server = |id| Server {
-            id,
-            ..Server::alone("10.0.0.1:2881".parse().unwrap())
-        };
-        let made_there = |id, here, there| {
-            is_made_there(SessionId::new(id).unwrap(), &server(here), &server(there))
-        };
-        let of_two = 3_221_749_761;
-        assert!(made_there(of_two, Some(1), Some(2)));
-        assert!(!made_there(of_two, Some(2), Some(1)), "made here");
-        assert!(
-            !made_there(of_two, Some(2), Some(2)),
-            "whose numbers are equal"
-        );
-        assert!(!made_there(of_two, None, Some(2)));
-        assert!(!made_there(of_two, Some(1), None));
-        assert!(!made_there(7, Some(1), Some(2)), "a number like any other");
-        assert!(!made_there(7, Some(1), None));
-    }
 }

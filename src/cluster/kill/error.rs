@@ -47,9 +47,6 @@ pub enum KillError {
         here: String,
         failure: NodeFailure,
     },
-    /// No server was named, and the client that had that id is gone.
-    #[error("Unknown thread id: {id}: its client has just left")]
-    ClientLeft { id: SessionId },
     /// The server could not be asked for its sessions.
     #[error("{server}: {failure}; nothing was killed")]
     Unreachable {
@@ -104,7 +101,7 @@ impl KillError {
             Self::Unreachable { failure, .. }
             | Self::PerhapsOnSeveralServers { failure, .. }
             | Self::Refused { failure, .. } => failure.code(),
-            Self::UnknownId { .. } | Self::ClientLeft { .. } => 1094,
+            Self::UnknownId { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
             Self::NotRecorded(_) => ER_ERROR_ON_WRITE,
             Self::Cancelled => 1317,

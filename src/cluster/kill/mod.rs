@@ -25,6 +25,7 @@ use super::Cluster;
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure};
 use super::grants::Asked;
+use super::merge::Viewer;
 use super::node::Checkout;
 use super::servers::Server;
 use crate::audit::{Attempt, Caller};
@@ -34,7 +35,6 @@ use crate::statement::{Kill, KillKind, SessionId};
 use aim::{Aimed, unreachable};
 pub use error::KillError;
 use running::Running;
-use target::Target;
 use verify::Prey;
 
 /// Code of the warning that there was nothing to kill.
@@ -63,18 +63,10 @@ impl Cluster {
         statement: &str,
         cancel: &CancellationToken,
     ) -> Result<Killed, KillError> {
-        let target = Target::of(kill, backend, &self.clients);
-        let named = target
-            .as_ref()
-            .map_or_else(|_| "unknown".to_owned(), |target| target.server.to_string());
-        let mut record = self.audit.begin(caller, kill, statement, named);
-        let mut attempt = match target {
-            Ok(target) => {
-                self.attempt(caller, kill, &target, &mut record, cancel)
-                    .await
-            }
-            Err(error) => Err(error),
-        };
+        let mut record = self.audit.begin(caller, kill, statement);
+        let mut attempt = self
+            .attempt(caller, backend, kill, &mut record, cancel)
+            .await;
         let (code, outcome) = outcome(&attempt);
         let not_recorded = record.end(code, &outcome).await;
         if let Ok(killed) = &mut attempt {
@@ -86,13 +78,13 @@ impl Cluster {
     async fn attempt(
         self: &Arc<Self>,
         caller: &Caller,
+        backend: SocketAddr,
         kill: &Kill,
-        target: &Target,
         record: &mut Attempt<'_>,
         cancel: &CancellationToken,
     ) -> Result<Killed, KillError> {
         let ready = tokio::select! {
-            ready = self.make_ready(caller, kill, target, record) => ready?,
+            ready = self.make_ready(caller, backend, kill, record) => ready?,
             () = cancel.cancelled() => return Err(KillError::Cancelled),
         };
         let Ready {
@@ -128,17 +120,34 @@ impl Cluster {
     async fn make_ready(
         self: &Arc<Self>,
         caller: &Caller,
+        backend: SocketAddr,
         kill: &Kill,
-        target: &Target,
         record: &mut Attempt<'_>,
     ) -> Result<Ready, KillError> {
         let deadline = self.statement_deadline();
+        let (rights, named) = tokio::join!(
+            self.rights_to_kill(&caller.user, deadline),
+            self.find_named(kill, deadline)
+        );
+        let (named, rights) = (named?, rights?);
+        let viewer = Viewer {
+            user: &caller.user,
+            rights,
+            own: &self.own,
+            clients: &self.clients,
+        };
+        let server = match named {
+            Some(server) => server,
+            None => self.find_by_id(kill, backend, &viewer, deadline).await?,
+        };
+        record.at(server.addr);
         let Aimed {
             checkout,
-            server,
             running,
             messages,
-        } = self.aim(caller, kill, target, record, deadline).await?;
+        } = self
+            .aim(kill.id, &server, &viewer, record, deadline)
+            .await?;
         let may_send = kill.kind == KillKind::Session || running.is_some();
         if may_send && let Err(not_recorded) = record.intend().await {
             checkout.give_back();

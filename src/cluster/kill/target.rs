@@ -1,59 +1,33 @@
-//! The server that a KILL goes to: the one that it names, or the one that holds a session of this proxy.
+//! The server that a KILL goes to: the one that it names, or else the one whose session its id must mean.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::KillError;
-use crate::clients::Clients;
+use super::aim::unreachable;
 use crate::cluster::Cluster;
+use crate::cluster::failure::NodeFailure;
+use crate::cluster::merge::Viewer;
 use crate::cluster::servers::Server;
 use crate::cluster::topology::Snapshot;
 use crate::deadline::Deadline;
-use crate::statement::{Kill, ServerRef};
-
-/// Where a session is to be looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) server: ServerRef,
-    /// The caller's own server, where nobody said on which server the session is: it must not be there, too.
-    pub(super) not_on: Option<SocketAddr>,
-}
-
-impl Target {
-    /// The server that `kill` names; or else the one on which a client of this proxy has that id.
-    ///
-    /// # Errors
-    /// When no client has it, or clients of several servers do.
-    pub(super) fn of(
-        kill: &Kill,
-        backend: SocketAddr,
-        clients: &Clients,
-    ) -> Result<Self, KillError> {
-        if let Some(server) = &kill.server {
-            return Ok(Self {
-                server: server.clone(),
-                not_on: None,
-            });
-        }
-        let backends = clients.backends_of(kill.id.get());
-        match backends[..] {
-            [] => Err(KillError::ClientLeft { id: kill.id }),
-            [server] => Ok(Self {
-                server: ServerRef::from(server),
-                not_on: Some(backend),
-            }),
-            [first, ..] => Err(KillError::OnSeveralServers {
-                kind: kill.kind,
-                id: kill.id,
-                servers: list(backends),
-                one: first,
-            }),
-        }
-    }
-}
+use crate::statement::{Kill, ServerRef, SessionId};
 
 impl Cluster {
-    /// The server that a statement names; the topology is read anew if it is not known.
-    pub(super) async fn find_server(
+    /// The server that a statement names, if it names one.
+    pub(super) async fn find_named(
+        &self,
+        kill: &Kill,
+        deadline: Deadline,
+    ) -> Result<Option<Server>, KillError> {
+        match &kill.server {
+            Some(named) => self.find_server(named, deadline).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The server of this name; the topology is read anew if it is not known.
+    async fn find_server(
         &self,
         named: &ServerRef,
         deadline: Deadline,
@@ -67,8 +41,77 @@ impl Cluster {
         match_server(&snapshot, named)
     }
 
+    /// The server that is meant by an id alone: the one on which a client of this proxy has it, or else the
+    /// caller's own. It may be one only: servers that just count give the same ids.
+    ///
+    /// A session that the caller may not see it cannot mean, nor one of the proxy's own; and it is not told
+    /// of one. If its own server does not answer, that is no obstacle where OceanBase has made the id: it
+    /// says on which server.
+    pub(super) async fn find_by_id(
+        self: &Arc<Self>,
+        kill: &Kill,
+        backend: SocketAddr,
+        viewer: &Viewer<'_>,
+        deadline: Deadline,
+    ) -> Result<Server, KillError> {
+        let here = self.server_at(backend);
+        let mut others = self.clients.backends_of(kill.id.get());
+        others.retain(|addr| *addr != backend);
+        let mut meant = Vec::new();
+        for addr in others {
+            let there = self.find_server(&ServerRef::from(addr), deadline).await?;
+            let seen = self.sees_session(kill.id, &there, viewer, deadline).await;
+            if seen.map_err(|failure| unreachable(&there, failure))? {
+                meant.push(there);
+            }
+        }
+        let Some(there) = meant.first() else {
+            return Ok(here);
+        };
+        // Half the time at most, so that the server of the session has the other half.
+        let half = deadline.at_most(self.settings.node_timeout / 2);
+        match self.sees_session(kill.id, &here, viewer, half).await {
+            Ok(true) => meant.insert(0, here),
+            Ok(false) => {}
+            Err(_) if is_made_there(kill.id, &here, there) => {}
+            Err(failure) => {
+                return Err(KillError::PerhapsOnSeveralServers {
+                    kind: kill.kind,
+                    id: kill.id,
+                    there: there.addr,
+                    here: here.describe(),
+                    failure,
+                });
+            }
+        }
+        match &meant[..] {
+            [one] => Ok(one.clone()),
+            several => Err(KillError::OnSeveralServers {
+                kind: kill.kind,
+                id: kill.id,
+                servers: list(several.iter().map(|server| server.addr)),
+                one: several.last().map_or(backend, |server| server.addr),
+            }),
+        }
+    }
+
+    /// Whether a session that the caller may mean has this id on `server`.
+    async fn sees_session(
+        &self,
+        id: SessionId,
+        server: &Server,
+        viewer: &Viewer<'_>,
+        deadline: Deadline,
+    ) -> Result<bool, NodeFailure> {
+        let (checkout, sessions) = self.see(server, deadline).await?;
+        checkout.give_back();
+        let session = sessions.find(id.get());
+        let is_own = self.own.contains(server.addr, id.get().into());
+        Ok(!is_own && session.is_some_and(|session| viewer.sees(session)))
+    }
+
     /// The server at this address, as far as it is known.
-    pub(super) fn server_at(&self, addr: SocketAddr) -> Server {
+    fn server_at(&self, addr: SocketAddr) -> Server {
         let snapshot = self.snapshot();
         let known = snapshot
             .iter()
@@ -76,6 +119,12 @@ impl Cluster {
             .find(|server| server.addr == addr);
         known.cloned().unwrap_or_else(|| Server::alone(addr))
     }
+}
+
+/// Whether the id itself tells that a session is on `there` and not on `here`.
+fn is_made_there(id: SessionId, here: &Server, there: &Server) -> bool {
+    let maker = id.maker();
+    maker.is_some() && maker == there.id && here.id.is_some_and(|here| Some(here) != maker)
 }
 
 /// The server that `named` means.
@@ -100,55 +149,14 @@ fn match_server(snapshot: &Snapshot, named: &ServerRef) -> Result<Server, KillEr
     }
 }
 
-pub(super) fn list(addrs: impl IntoIterator<Item = SocketAddr>) -> String {
+fn list(addrs: impl IntoIterator<Item = SocketAddr>) -> String {
     let addrs: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
     addrs.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::statement::{KillKind, SessionId};
-
-    fn target(clients: &Clients, server: Option<&str>) -> Result<Target, KillError> {
-        let kill = Kill {
-            kind: KillKind::Query,
-            server: server.and_then(ServerRef::parse),
-            id: SessionId::parse("7").unwrap(),
-            reason: None,
-        };
-        Target::of(&kill, "10.0.0.1:2881".parse().unwrap(), clients)
-    }
-
-    #[test]
-    fn an_id_alone_means_the_server_on_which_a_client_of_this_proxy_has_it() {
-        let clients = Arc::new(Clients::default());
-        let client = "10.9.9.9:1".parse().unwrap();
-        let error = target(&clients, None).unwrap_err();
-        assert_eq!(error.to_sql().code, 1094);
-
-        let _two = clients.register(("10.0.0.2:2881".parse().unwrap(), 7), client);
-        let found = target(&clients, None).unwrap();
-        assert_eq!(found.server.to_string(), "10.0.0.2:2881");
-        assert_eq!(found.not_on, Some("10.0.0.1:2881".parse().unwrap()));
-        let named = target(&clients, Some("10.0.0.3")).unwrap();
-        assert_eq!(
-            (named.server.to_string().as_str(), named.not_on),
-            ("10.0.0.3", None)
-        );
-
-        let _three = clients.register(("10.0.0.3:2881".parse().unwrap(), 7), client);
-        let error = target(&clients, None).unwrap_err().to_sql();
-        assert_eq!(error.code, 1210);
-        for said in [
-            "10.0.0.2:2881, 10.0.0.3:2881",
-            "KILL SERVER QUERY 10.0.0.2:2881 7",
-        ] {
-            assert!(error.text.contains(said), "{}", error.text);
-        }
-    }
 
     fn snapshot(addrs: &[&str]) -> Snapshot {
         let server = |(at, addr): (usize, &&str)| Server {
@@ -206,5 +214,27 @@ mod tests {
                 .contains("10.0.0.1:2881, 10.0.0.1:3881")
         );
         assert_eq!(find(&snapshot, "10.0.0.1:3881"), Ok("10.0.0.1:3881".into()));
+    }
+
+    #[test]
+    fn only_an_id_of_oceanbases_own_tells_its_server() {
+        let server = |id| Server {
+            id,
+            ..Server::alone("10.0.0.1:2881".parse().unwrap())
+        };
+        let made_there = |id, here, there| {
+            is_made_there(SessionId::new(id).unwrap(), &server(here), &server(there))
+        };
+        let of_two = 3_221_749_761;
+        assert!(made_there(of_two, Some(1), Some(2)));
+        assert!(!made_there(of_two, Some(2), Some(1)), "made here");
+        assert!(
+            !made_there(of_two, Some(2), Some(2)),
+            "whose numbers are equal"
+        );
+        assert!(!made_there(of_two, None, Some(2)));
+        assert!(!made_there(of_two, Some(1), None));
+        assert!(!made_there(7, Some(1), Some(2)), "a number like any other");
+        assert!(!made_there(7, Some(1), None));
     }
 }
