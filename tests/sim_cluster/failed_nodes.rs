@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use testkit::sim::{Behaviour, Garbage, ServerError, SimCluster};
+use testkit::sim::{Behaviour, Garbage, Reach, ServerError, SimCluster};
 
 use crate::support::{
     GRACE, List, SOON, connect, list, run, server_error, show_warnings, soon, try_connect,
@@ -58,6 +58,8 @@ async fn each_is_told_in_time(faults: impl IntoIterator<Item = Fault>) {
     let warden = warden(&cluster, ONE_SECOND).await;
     let mut conn = connect(&warden).await;
     let node = cluster.node(1);
+    // No other node knows of its sessions either.
+    node.set_reach(Some(Reach::Gone));
     let healthy = list(&mut conn).await;
     assert_eq!(healthy.failed(), []);
     assert_eq!(
