@@ -8,5 +8,6 @@ mod support;
 mod broken;
 mod connecting;
 mod half_open;
+mod hosts;
 mod scene;
 mod slow;

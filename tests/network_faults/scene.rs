@@ -1,17 +1,17 @@
 //! Three nodes, the way to one of which fails, and a client of the proxy before them.
 
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use mysql_async::Conn;
+use testkit::host::Host;
 use testkit::link::Link;
 use testkit::sim::{Reach, SimCluster};
 use testkit::sockets::connections_to;
 use testkit::warden::Warden;
-use tokio::sync::watch;
-use tokio::time::interval;
 
 use crate::support::{GRACE, List, SOON, builder, connect, list, show_warnings, until};
 
@@ -22,9 +22,7 @@ pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(5);
 const SLOTS: usize = 2;
 /// The node behind the link.
 const FAILING: usize = 1;
-const HELD_SESSIONS: u32 = 5;
-/// Between two looks at how many connections there are.
-const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+pub(crate) const HELD_SESSIONS: u32 = 5;
 
 /// How a node that fails is told of.
 pub(crate) struct Told<'a> {
@@ -53,7 +51,20 @@ impl Scene {
     pub(crate) async fn with_sessions(sessions: u32) -> Self {
         let cluster = SimCluster::start(3).await.unwrap();
         let link = Link::before(cluster.node(FAILING).addr()).await.unwrap();
+        Self::of(cluster, link, sessions).await
+    }
+
+    /// The link begins on a host.
+    pub(crate) async fn on(host: &Arc<Host>, sessions: u32) -> Self {
+        let cluster = SimCluster::start(3).await.unwrap();
+        let node = cluster.node(FAILING).addr();
+        let link = Link::on(host, 0, node).await.unwrap();
+        Self::of(cluster, link, sessions).await
+    }
+
+    async fn of(cluster: SimCluster, link: Link, sessions: u32) -> Self {
         let mut servers = cluster.servers();
+        servers[FAILING].svr_ip = link.addr().ip().to_string();
         servers[FAILING].inner_port = link.addr().port();
         cluster.set_servers(servers);
         cluster.node(FAILING).set_reach(Some(Reach::Gone));
@@ -90,31 +101,18 @@ impl Scene {
         for _ in 0..4 {
             clients.push(connect(&self.warden).await);
         }
-        warm_up(&mut clients, self.link.addr()).await;
+        warm_up(&mut clients, &self.link).await;
     }
 
     /// Lists: exactly the node behind the link is named as failed, in time, in its row and in the warning;
     /// nothing of it is shown, and everything of the others.
     pub(crate) async fn misses(&mut self, told: &Told<'_>) -> List {
-        let addr = self.link.addr();
-        let peak = Peak::watch(addr);
-        let seen = list(&mut self.conn).await;
-        let peak = peak.end().await;
-        assert_in_time(&seen);
-        assert_eq!(seen.failed(), [(addr, told.state)]);
-        assert_eq!(seen.ids(addr), [0; 0], "no half nodes");
+        let seen = misses(&mut self.conn, self.link.addr(), told).await;
         for node in [0, 2] {
             let ids = seen.ids(self.cluster.node(node).addr());
             let is_there = |id: u32| ids.contains(&id);
             assert!(self.held[node].clone().all(is_there), "{node}: {ids:?}");
         }
-        let why = seen.why(addr).to_owned();
-        assert!(why.contains(told.info), "{why}");
-        assert!(why.ends_with("its sessions are NOT in this list"), "{why}");
-        let warning = format!("{addr} (z2): {}: {why}", told.state);
-        let expected = [("Warning".to_owned(), told.code, warning)];
-        assert_eq!(show_warnings(&mut self.conn).await, expected);
-        assert!(peak <= SLOTS, "{peak} connections to the node");
         seen
     }
 
@@ -133,8 +131,27 @@ impl Scene {
         self.link.heal();
         is_back(&mut self.conn).await;
         self.is_whole().await;
-        assert!(connections(self.link.addr()) <= SLOTS);
+        let peak = self.link.connections_peak();
+        assert!(peak <= SLOTS, "{peak} connections to the node");
     }
+}
+
+/// Lists: exactly this node, in zone z2, is named as failed, in time, in its row and in the warning; nothing of
+/// it is shown.
+pub(crate) async fn misses(conn: &mut Conn, addr: SocketAddr, told: &Told<'_>) -> List {
+    let seen = list(conn).await;
+    assert_in_time(&seen);
+    assert_eq!(seen.failed(), [(addr, told.state)]);
+    assert_eq!(seen.ids(addr), [0; 0], "no half nodes");
+    let why = seen.why(addr).to_owned();
+    assert!(why.contains(told.info), "{why}");
+    assert!(why.ends_with("its sessions are NOT in this list"), "{why}");
+    let warning = format!("{addr} (z2): {}: {why}", told.state);
+    let expected = [("Warning".to_owned(), told.code, warning)];
+    assert_eq!(show_warnings(conn).await, expected);
+    let open = connections(addr);
+    assert!(open <= SLOTS, "{open} connections to the node");
+    seen
 }
 
 /// The list ends by the deadline.
@@ -143,10 +160,10 @@ pub(crate) fn assert_in_time(seen: &List) {
 }
 
 /// Lists as all of `clients` at once until both service connections to the node are open.
-pub(crate) async fn warm_up(clients: &mut [Conn], node: SocketAddr) {
+pub(crate) async fn warm_up(clients: &mut [Conn], link: &Link) {
     until("two service connections to the node", SOON, async || {
         join_all(clients.iter_mut().map(list)).await;
-        match connections(node) {
+        match link.connections_open() {
             SLOTS => Ok(()),
             open => Err(open),
         }
@@ -167,45 +184,10 @@ pub(crate) async fn is_back(conn: &mut Conn) -> List {
     .await
 }
 
-/// The proxy's connections to a node.
-pub(crate) fn connections(node: SocketAddr) -> usize {
+/// The proxy's connections to a node, also those on which nothing has come back yet.
+fn connections(node: SocketAddr) -> usize {
     let SocketAddr::V4(node) = node else {
         panic!("{node} is no IPv4 address");
     };
-    count(node)
-}
-
-fn count(node: SocketAddrV4) -> usize {
     connections_to(node).expect("the kernel's table of connections")
-}
-
-/// The most connections to a node that are seen.
-pub(crate) struct Peak {
-    ended: watch::Sender<bool>,
-    watching: tokio::task::JoinHandle<usize>,
-}
-
-impl Peak {
-    /// Looks from now on.
-    pub(crate) fn watch(node: SocketAddr) -> Self {
-        let ended = watch::Sender::new(false);
-        let mut end = ended.subscribe();
-        let watching = tokio::spawn(async move {
-            let mut looks = interval(LOOK_INTERVAL);
-            let mut peak = 0;
-            loop {
-                tokio::select! {
-                    _ = looks.tick() => peak = peak.max(connections(node)),
-                    _ = end.wait_for(|end| *end) => return peak,
-                }
-            }
-        });
-        Self { ended, watching }
-    }
-
-    /// The most that were seen.
-    pub(crate) async fn end(self) -> usize {
-        self.ended.send_replace(true);
-        self.watching.await.expect("looking does not panic")
-    }
 }
