@@ -12,3 +12,4 @@ mod lists;
 mod login_names;
 mod rights;
 mod topology;
+mod topology_changes;
