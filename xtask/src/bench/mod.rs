@@ -6,9 +6,11 @@
 mod cells;
 mod idle;
 mod machine;
+mod markdown;
 mod proc_stat;
 mod raw_client;
 mod relay;
+mod release;
 mod report;
 mod statistics;
 mod sysbench;
