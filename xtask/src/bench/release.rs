@@ -19,6 +19,12 @@ pub(super) const OBWARDEN: Release = Release {
     program: "obwarden",
 };
 
+/// Simulated nodes.
+pub(super) const SIM_CLUSTER: Release = Release {
+    package: "testkit",
+    program: "sim-cluster",
+};
+
 impl Release {
     pub(super) fn path(&self) -> PathBuf {
         target_dir().join("release").join(self.program)
