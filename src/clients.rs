@@ -54,6 +54,16 @@ impl Clients {
             .map(|client| client.address)
     }
 
+    /// The addresses of all clients, by their backends and thread ids there.
+    pub fn addresses(&self) -> HashMap<SocketAddr, HashMap<u32, SocketAddr>> {
+        let mut addresses: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for ((backend, thread_id), client) in &*self.lock() {
+            let of_backend = addresses.entry(*backend).or_default();
+            of_backend.insert(*thread_id, client.address);
+        }
+        addresses
+    }
+
     /// Ends the virtual statement that a session runs, if it runs one.
     pub fn cancel(&self, key: ClientKey) {
         if let Some(Client {

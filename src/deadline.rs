@@ -31,6 +31,11 @@ impl Deadline {
         self.began.elapsed()
     }
 
+    /// Until it is over; zero when it is.
+    pub fn left(self) -> Duration {
+        self.ends.saturating_duration_since(Instant::now())
+    }
+
     /// Whether it is over.
     pub fn has_passed(self) -> bool {
         Instant::now() >= self.ends

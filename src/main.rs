@@ -151,7 +151,12 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let follower = Arc::clone(&cluster);
-    let following = tokio::spawn(async move { follower.follow_topology().await });
+    let following = tokio::spawn(async move {
+        tokio::join!(
+            follower.follow_topology(),
+            follower.close_idle_connections()
+        )
+    });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
     let mut gate =
         Gate::new(cluster, clients, console, config.limits).behind(config.load_balancers);

@@ -2,8 +2,6 @@
 //! stay open and nothing answers), woken again, or killed.
 
 mod support;
-#[path = "support/valve.rs"]
-mod valve;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,6 +10,7 @@ use futures_util::future::join_all;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use testkit::cluster::Cluster;
+use testkit::link::{Cut, CutEnd, FIRST_STATEMENT, Faults, Link};
 use testkit::seekdb::SeekdbCluster;
 use testkit::warden::Warden;
 
@@ -19,7 +18,6 @@ use support::{
     GRACE, List, RawClient, SOON, builder, connect, full_list, list, run, server_error,
     show_warnings, soon, until,
 };
-use valve::Valve;
 
 const ONE_SECOND: Duration = Duration::from_secs(1);
 /// How soon a node that runs again is in the list again.
@@ -231,18 +229,21 @@ async fn a_stopped_node_is_named_in_time_and_back_when_it_runs_again() {
 const STATEMENT_BYTES: usize = 60_000;
 const BUSY_SESSIONS: usize = 4;
 
-/// A valve before the node lets the first rows through and then shuts, and the kernel is stopped: its list
+/// Column definitions take less, and so do the answers to all other statements.
+const CUT_AFTER_BYTES: u64 = 8 * 1024;
+
+/// The link before the node lets the first rows through and no more, and the kernel is stopped: its list
 /// is on its way too quickly to be met in the middle by luck.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_stopped_in_mid_result_is_named_in_time_and_back_when_it_runs_again() {
     let cluster = SeekdbCluster::start(2).await.unwrap();
     let node = cluster.node(1);
-    let valve = Valve::before(node.addr()).await;
+    let link = Link::before(node.addr()).await.unwrap();
     let mut servers = cluster.servers();
-    servers[1].inner_port = valve.addr().port();
+    servers[1].inner_port = link.addr().port();
     cluster.set_topology(&servers).await.unwrap();
     let warden = warden(&cluster.seeds()[..1], &["--node-timeout", "1s"]).await;
-    let nodes = vec![cluster.node(0).addr(), valve.addr()];
+    let nodes = vec![cluster.node(0).addr(), link.addr()];
     let mut scene = Scene::new(warden, nodes).await;
 
     let mut direct = node.connect().await.unwrap();
@@ -270,26 +271,30 @@ async fn a_node_stopped_in_mid_result_is_named_in_time_and_back_when_it_runs_aga
     })
     .await;
 
-    valve.shut_in_answer();
+    link.set(Faults::cut(Cut {
+        from_answer: FIRST_STATEMENT,
+        after_bytes: CUT_AFTER_BYTES,
+        then: CutEnd::Stall,
+    }));
     let stop = async {
-        soon("the answer has begun", valve.is_shut()).await;
+        soon("the answer has begun", link.answer_cut()).await;
         node.process().suspend().unwrap();
     };
-    let (seen, ()) = tokio::join!(scene.misses(valve.addr(), "NO ANSWER"), stop);
-    let why = seen.why(valve.addr());
+    let (seen, ()) = tokio::join!(scene.misses(link.addr(), "NO ANSWER"), stop);
+    let why = seen.why(link.addr());
     assert!(why.contains("in reading the answer"), "{why}");
     for _ in 1..LISTS {
-        scene.misses(valve.addr(), "NO ANSWER").await;
+        scene.misses(link.addr(), "NO ANSWER").await;
     }
 
-    valve.open();
+    link.heal();
     node.process().resume().unwrap();
-    let seen = scene.is_back().await.ids(valve.addr());
+    let seen = scene.is_back().await.ids(link.addr());
     assert!(
         ids.iter().all(|id| seen.contains(id)),
         "{ids:?} in {seen:?}"
     );
-    scene.is_as_before(valve.addr(), &mut direct, &ids).await;
+    scene.is_as_before(link.addr(), &mut direct, &ids).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

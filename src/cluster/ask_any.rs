@@ -12,7 +12,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use futures_util::{future, pin_mut};
 
 use super::failure::NodeFailure;
-use super::node::{Node, Rows};
+use super::node::Node;
+use super::rows::Answer;
 use crate::deadline::Deadline;
 
 /// How long one server may think before the next is asked, too.
@@ -26,7 +27,7 @@ pub(super) async fn ask_any(
     nodes: impl IntoIterator<Item = (SocketAddr, Arc<Node>)>,
     sql: &str,
     deadline: Deadline,
-) -> Result<(SocketAddr, Rows), Vec<(SocketAddr, NodeFailure)>> {
+) -> Result<(SocketAddr, Answer), Vec<(SocketAddr, NodeFailure)>> {
     first_success(nodes, |(addr, node)| async move {
         match node.ask(sql, deadline).await {
             Ok(rows) => Ok((addr, rows)),

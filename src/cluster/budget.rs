@@ -61,15 +61,26 @@ impl Share {
         Self::default()
     }
 
+    /// Takes `bytes` if that need not ask anybody.
+    pub(super) fn take_now(&mut self, bytes: usize) -> bool {
+        if self.budget.is_none() || self.ahead.is_some() {
+            return true;
+        }
+        let enough = bytes <= self.left;
+        if enough {
+            self.left -= bytes;
+        }
+        enough
+    }
+
     /// Takes `bytes`, and says how long that had to wait.
     pub(super) async fn take(&mut self, bytes: usize) -> Duration {
-        let Some(budget) = self.budget.as_ref().filter(|_| self.ahead.is_none()) else {
-            return Duration::ZERO;
-        };
-        if bytes <= self.left {
-            self.left -= bytes;
+        if self.take_now(bytes) {
             return Duration::ZERO;
         }
+        let Some(budget) = &self.budget else {
+            return Duration::ZERO;
+        };
         let more = (bytes - self.left).max(TAKEN_AT_ONCE_BYTES);
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         let semaphore = Arc::clone(&budget.bytes);

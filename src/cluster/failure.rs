@@ -4,21 +4,23 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use mysql_async::{DriverError, Error, IoError};
+use mysql_async::{DriverError, Error, IoError, ServerError};
 
 /// What happened, in the words of a failed node's State.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// The connection was refused, or could not be made at all.
     Refused,
-    /// Nothing came before the deadline.
+    /// Nothing came before the deadline: no connection, or no answer on it.
     NoAnswer,
     /// The service account's login was refused.
     LoginFailed,
     /// The server answered with an error.
     NodeError,
-    /// The connection ended, or went over to something that is no MySQL, before the answer was complete.
+    /// The connection ended before the answer was complete.
     BrokenOff,
+    /// What came is no MySQL.
+    Garbage,
 }
 
 impl fmt::Display for FailureKind {
@@ -28,7 +30,7 @@ impl fmt::Display for FailureKind {
             Self::NoAnswer => "NO ANSWER",
             Self::LoginFailed => "LOGIN FAILED",
             Self::NodeError => "NODE ERROR",
-            Self::BrokenOff => "BROKEN OFF",
+            Self::BrokenOff | Self::Garbage => "BROKEN OFF",
         })
     }
 }
@@ -36,9 +38,13 @@ impl fmt::Display for FailureKind {
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Waiting for one of the node's two slots.
+    /// Waiting for one of the node's slots.
     Slot,
-    /// Connecting and logging on.
+    /// Looking for the address behind a name.
+    Resolve,
+    /// Connecting.
+    Connect,
+    /// Logging on, from the greeting to the end.
     Login,
     /// Waiting for a statement's answer.
     Query,
@@ -50,7 +56,9 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Slot => "waiting for a service connection",
-            Self::Login => "connect and login",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Login => "login",
             Self::Query => "query",
             Self::Read => "reading the answer",
         })
@@ -71,72 +79,102 @@ pub struct NodeFailure {
     pub server_code: Option<u16>,
     /// What the server or the system said, if anything.
     pub detail: String,
+    /// Rows that had come before the answer broke off; they are not shown.
+    pub rows_dropped: usize,
 }
 
 impl NodeFailure {
-    /// Nothing came before the deadline.
-    pub fn no_answer(stage: Stage, elapsed: Duration) -> Self {
+    fn new(kind: FailureKind, stage: Stage, elapsed: Duration, detail: impl Into<String>) -> Self {
         Self {
-            kind: FailureKind::NoAnswer,
-            stage,
-            elapsed,
-            server_code: None,
-            detail: String::new(),
-        }
-    }
-
-    /// What came instead was no MySQL.
-    pub fn garbage(stage: Stage, elapsed: Duration, detail: impl Into<String>) -> Self {
-        Self {
-            kind: FailureKind::BrokenOff,
+            kind,
             stage,
             elapsed,
             server_code: None,
             detail: detail.into(),
+            rows_dropped: 0,
         }
+    }
+
+    /// Nothing came before the deadline.
+    pub fn no_answer(stage: Stage, elapsed: Duration) -> Self {
+        Self::new(FailureKind::NoAnswer, stage, elapsed, "")
+    }
+
+    /// What came instead was no MySQL.
+    pub fn garbage(stage: Stage, elapsed: Duration, detail: impl Into<String>) -> Self {
+        Self::new(FailureKind::Garbage, stage, elapsed, detail)
+    }
+
+    /// There is no address behind its name.
+    pub fn unresolved(elapsed: Duration, detail: impl Into<String>) -> Self {
+        Self::new(FailureKind::Refused, Stage::Resolve, elapsed, detail)
+    }
+
+    /// The server answered, but not what it must.
+    pub fn wrong(elapsed: Duration, detail: impl Into<String>) -> Self {
+        Self::new(FailureKind::NodeError, Stage::Query, elapsed, detail)
     }
 
     /// There is no TLS with the server, or its certificate does not show what it must.
     pub fn tls(elapsed: Duration, why: &io::Error) -> Self {
+        let detail = format!("no TLS with it: {why}");
+        Self::new(FailureKind::LoginFailed, Stage::Login, elapsed, detail)
+    }
+
+    /// The server answered with an error.
+    fn server_error(error: &ServerError, stage: Stage, elapsed: Duration) -> Self {
+        let kind = match stage {
+            Stage::Login => FailureKind::LoginFailed,
+            _ => FailureKind::NodeError,
+        };
         Self {
-            kind: FailureKind::LoginFailed,
-            stage: Stage::Login,
-            elapsed,
-            server_code: None,
-            detail: format!("no TLS with it: {why}"),
+            server_code: Some(error.code),
+            ..Self::new(kind, stage, elapsed, error.message.clone())
         }
     }
 
     /// What mysql_async says happened.
     pub fn from_driver(error: &Error, stage: Stage, elapsed: Duration) -> Self {
-        let (kind, server_code, detail) = match error {
-            Error::Server(error) if stage == Stage::Login => (
-                FailureKind::LoginFailed,
-                Some(error.code),
-                error.message.clone(),
-            ),
-            Error::Server(error) => (
-                FailureKind::NodeError,
-                Some(error.code),
-                error.message.clone(),
-            ),
-            Error::Io(IoError::Io(error)) if stage == Stage::Login && never_connected(error) => {
-                (FailureKind::Refused, None, error.to_string())
+        use FailureKind::{BrokenOff, Garbage, Refused};
+        let connecting = matches!(stage, Stage::Connect | Stage::Login);
+        let (kind, stage, detail) = match error {
+            Error::Server(error) => return Self::server_error(error, stage, elapsed),
+            Error::Io(IoError::Io(error)) if connecting && never_connected(error) => {
+                (Refused, Stage::Connect, error.to_string())
             }
-            Error::Driver(DriverError::ConnectionClosed) => (
-                FailureKind::BrokenOff,
-                None,
-                "the server closed the connection".to_owned(),
-            ),
-            other => (FailureKind::BrokenOff, None, other.to_string()),
+            Error::Io(IoError::Io(error)) if has_ended(error) => {
+                (BrokenOff, stage, error.to_string())
+            }
+            Error::Driver(DriverError::ConnectionClosed) => {
+                (BrokenOff, stage, "the server closed the connection".into())
+            }
+            other => (Garbage, stage, other.to_string()),
         };
+        Self::new(kind, stage, elapsed, detail)
+    }
+
+    /// The same failure, of which it has turned out that it never came to a connection.
+    #[must_use]
+    pub fn before_connecting(self) -> Self {
         Self {
-            kind,
-            stage,
-            elapsed,
-            server_code,
-            detail,
+            stage: Stage::Connect,
+            ..self
         }
+    }
+
+    /// The same failure, in the middle of an answer of which `rows` had come.
+    #[must_use]
+    pub fn dropping(self, rows: usize) -> Self {
+        Self {
+            rows_dropped: rows,
+            ..self
+        }
+    }
+
+    /// Whether it never came to a connection on which anything could be asked, for reasons that are not the
+    /// service account's.
+    pub fn is_unreached(&self) -> bool {
+        matches!(self.stage, Stage::Connect | Stage::Login) && self.kind != FailureKind::LoginFailed
     }
 
     /// The code of the warning or the error about it; the README lists them. None is from 2000 to 2999,
@@ -145,40 +183,74 @@ impl NodeFailure {
     pub fn code(&self) -> u16 {
         match self.kind {
             FailureKind::Refused => ER_CONNECT_TO_FOREIGN_DATA_SOURCE,
-            FailureKind::NoAnswer => 4012,
+            FailureKind::NoAnswer if self.stage == Stage::Connect => {
+                ER_CONNECT_TO_FOREIGN_DATA_SOURCE
+            }
+            FailureKind::NoAnswer => OB_TIMEOUT,
             FailureKind::LoginFailed => self.server_code.unwrap_or(1045),
             FailureKind::NodeError => self.server_code.unwrap_or(1105),
             FailureKind::BrokenOff => ER_QUERY_ON_FOREIGN_DATA_SOURCE,
+            FailureKind::Garbage => ER_MALFORMED_PACKET,
         }
     }
 
     /// One sentence: what, when, where in the conversation.
     pub fn describe(&self) -> String {
-        let seconds = self.elapsed.as_secs_f64();
-        let stage = self.stage;
+        let after = format!(
+            "after {:.1} s in {}",
+            self.elapsed.as_secs_f64(),
+            self.stage
+        );
         let detail = &self.detail;
         let code = self
             .server_code
             .map(|code| format!("error {code}: "))
             .unwrap_or_default();
-        match self.kind {
-            FailureKind::Refused => format!("not reached after {seconds:.1} s: {detail}"),
-            FailureKind::NoAnswer => format!("no answer after {seconds:.1} s in {stage}"),
+        let mut told = match self.kind {
+            FailureKind::Refused => format!("not reached {after}: {detail}"),
+            FailureKind::NoAnswer if self.stage == Stage::Connect => {
+                format!("no connection {after}")
+            }
+            FailureKind::NoAnswer => format!("no answer {after}"),
             FailureKind::LoginFailed => {
-                format!("login of the service account failed: {code}{detail}")
+                format!("the service account was not let in {after}: {code}{detail}")
             }
-            FailureKind::NodeError => format!("{code}{detail}"),
-            FailureKind::BrokenOff => {
-                format!("broken off after {seconds:.1} s in {stage}: {detail}")
-            }
+            FailureKind::NodeError => format!("it answered {after}: {code}{detail}"),
+            FailureKind::BrokenOff => format!("broken off {after}: {detail}"),
+            FailureKind::Garbage => format!("what came {after} is no MySQL: {detail}"),
+        };
+        match self.rows_dropped {
+            0 => {}
+            1 => told += "; the row that had come is dropped",
+            rows => told += &format!("; the {rows} rows that had come are dropped"),
         }
+        told
     }
 }
 
+/// OceanBase's own code for a statement that took too long.
+const OB_TIMEOUT: u16 = 4012;
+/// Malformed communication packet.
+const ER_MALFORMED_PACKET: u16 = 1835;
 /// Another server cannot be reached.
 pub(crate) const ER_CONNECT_TO_FOREIGN_DATA_SOURCE: u16 = 1429;
 /// Another server was reached, and lost.
 pub(crate) const ER_QUERY_ON_FOREIGN_DATA_SOURCE: u16 = 1430;
+
+/// Whether a connection has ended, rather than brought something that cannot be read.
+fn has_ended(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+    )
+}
 
 /// Whether no TCP connection came about, so that the server is not there rather than in trouble.
 fn never_connected(error: &io::Error) -> bool {

@@ -2,17 +2,21 @@
 //!
 //! The cost is one round trip to the slowest server, never the sum. A server that fails is a report, too.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Cluster;
 use super::budget::{Budget, Share};
+use super::detour::{Carrier, Carriers, Coming, Through};
 use super::failure::{NodeFailure, Stage};
+use super::node::Checkout;
+use super::queries::Columns;
 use super::servers::Server;
 use super::sessions::NodeSessions;
 use super::topology::{Snapshot, TopologyError};
@@ -23,6 +27,8 @@ use crate::deadline::Deadline;
 pub(super) struct NodeReport {
     pub(super) server: Server,
     pub(super) answer: Result<NodeSessions, NodeFailure>,
+    /// Where the answer is not the server's own: who gave it, and why.
+    pub(super) through: Option<Through>,
 }
 
 /// The topology is an old one.
@@ -37,13 +43,15 @@ pub(super) struct Stale {
 pub(super) struct FanOut {
     cluster: Arc<Cluster>,
     deadline: Deadline,
+    columns: Columns,
     /// None: no limit.
     budget: Option<Arc<Budget>>,
+    carriers: Arc<Carriers>,
     asked: HashSet<SocketAddr>,
-    running: JoinSet<(SocketAddr, Result<NodeSessions, NodeFailure>)>,
-    answers: Vec<(SocketAddr, Result<NodeSessions, NodeFailure>)>,
+    running: JoinSet<NodeReport>,
+    reports: Vec<NodeReport>,
     /// The servers of which there is no report yet.
-    awaited: Vec<Server>,
+    awaited: HashMap<SocketAddr, Server>,
 }
 
 impl FanOut {
@@ -55,16 +63,19 @@ impl FanOut {
     pub(super) async fn begin(
         cluster: &Arc<Cluster>,
         deadline: Deadline,
+        columns: Columns,
         budget: Option<Arc<Budget>>,
     ) -> Result<(Self, Arc<Snapshot>, Option<Stale>), TopologyError> {
         let mut fan_out = Self {
             cluster: Arc::clone(cluster),
             deadline,
+            columns,
             budget,
+            carriers: Arc::default(),
             asked: HashSet::new(),
             running: JoinSet::new(),
-            answers: Vec::new(),
-            awaited: Vec::new(),
+            reports: Vec::new(),
+            awaited: HashMap::new(),
         };
         let last = cluster.snapshot();
         if let Some(snapshot) = &last {
@@ -85,7 +96,10 @@ impl FanOut {
             (Err(why), None) => return Err(why),
         };
         fan_out.ask(&snapshot.servers);
-        fan_out.awaited.clone_from(&snapshot.servers);
+        let awaited = snapshot.servers.iter();
+        fan_out.awaited = awaited
+            .map(|server| (server.addr, server.clone()))
+            .collect();
         Ok((fan_out, snapshot, stale))
     }
 
@@ -93,34 +107,31 @@ impl FanOut {
     /// have left the topology meanwhile have none. Cancel-safe: answers are kept.
     pub(super) async fn next(&mut self) -> Option<NodeReport> {
         loop {
-            let answer = match self.answers.pop() {
-                Some(answer) => Some(answer),
+            let report = match self.reports.pop() {
+                Some(report) => Some(report),
                 None => match self.running.join_next().await {
                     Some(joined) => joined.ok(),
                     None => return self.next_without_answer(),
                 },
             };
-            let Some((addr, answer)) = answer else {
-                continue;
-            };
-            let awaited = self.awaited.iter().position(|server| server.addr == addr);
-            if let Some(at) = awaited {
-                return Some(NodeReport {
-                    server: self.awaited.swap_remove(at),
-                    answer,
-                });
+            // As the topology shows it now, which may be newer than when it was asked.
+            if let Some(report) = report
+                && let Some(server) = self.awaited.remove(&report.server.addr)
+            {
+                return Some(NodeReport { server, ..report });
             }
         }
     }
 
     /// The report of a server that cannot answer any more: its task panicked, on something that it sent.
     fn next_without_answer(&mut self) -> Option<NodeReport> {
-        let server = self.awaited.pop()?;
+        let addr = *self.awaited.keys().next()?;
         let unread = "its answer could not be read";
         let failure = NodeFailure::garbage(Stage::Read, self.deadline.elapsed(), unread);
         Some(NodeReport {
-            server,
+            server: self.awaited.remove(&addr)?,
             answer: Err(failure),
+            through: None,
         })
     }
 
@@ -136,22 +147,23 @@ impl FanOut {
 
     /// Asks those of `servers` that have not been asked yet.
     fn ask(&mut self, servers: &[Server]) {
-        for server in servers {
-            if self.asked.insert(server.addr) {
-                let cluster = Arc::clone(&self.cluster);
-                let server = server.clone();
-                let deadline = self.deadline;
-                let share = self
-                    .budget
-                    .as_ref()
-                    .map_or_else(Share::unlimited, Share::of);
-                self.running.spawn(async move {
-                    (
-                        server.addr,
-                        cluster.ask_sessions(&server, deadline, share).await,
-                    )
-                });
-            }
+        let new = servers
+            .iter()
+            .filter(|server| self.asked.insert(server.addr));
+        let questions: Vec<Question> = new
+            .map(|server| Question {
+                cluster: Arc::clone(&self.cluster),
+                carriers: Arc::clone(&self.carriers),
+                coming: Some(self.carriers.expect()),
+                server: server.clone(),
+                columns: self.columns,
+                deadline: self.deadline,
+                budget: self.budget.clone(),
+            })
+            .collect();
+        // Only now may the first one end: all are known to be coming.
+        for question in questions {
+            self.running.spawn(question.ask());
         }
     }
 
@@ -161,7 +173,7 @@ impl FanOut {
         loop {
             tokio::select! {
                 output = &mut other => return output,
-                Some(answer) = self.running.join_next() => self.answers.extend(answer.ok()),
+                Some(report) = self.running.join_next() => self.reports.extend(report.ok()),
             }
         }
     }
@@ -172,20 +184,90 @@ pub(super) fn sort(reports: &mut [NodeReport]) {
     reports.sort_by(|a, b| (&a.server.zone, a.server.addr).cmp(&(&b.server.zone, b.server.addr)));
 }
 
-impl Cluster {
-    /// Asks one server for its own sessions.
-    async fn ask_sessions(
-        &self,
-        server: &Server,
-        deadline: Deadline,
-        share: Share,
-    ) -> Result<NodeSessions, NodeFailure> {
-        let mut checkout = self.node(server.addr).connect(deadline).await?;
-        let answer = self
-            .queries
-            .ask(server, &mut checkout, deadline, share)
-            .await;
+/// One server, to be asked for its own sessions.
+struct Question {
+    cluster: Arc<Cluster>,
+    carriers: Arc<Carriers>,
+    /// For as long as it may become a carrier.
+    coming: Option<Coming>,
+    server: Server,
+    columns: Columns,
+    deadline: Deadline,
+    budget: Option<Arc<Budget>>,
+}
+
+impl Question {
+    async fn ask(mut self) -> NodeReport {
+        let node = self.cluster.node(self.server.addr);
+        let patience = self.cluster.settings.connect_timeout;
+        let connected = tokio::select! {
+            connected = node.connect(self.deadline) => connected,
+            // A connection may still come about, but need not be waited for any more.
+            Some((sessions, by)) = self.detour_after(patience) => {
+                let failure = NodeFailure::no_answer(Stage::Connect, self.deadline.elapsed());
+                return self.report(Ok(sessions), Some(Through { by, failure }));
+            }
+        };
+        let answer = match connected {
+            Ok(checkout) => self.ask_on(checkout).await,
+            Err(failure) => Err(failure),
+        };
+        if answer.is_ok() && self.cluster.queries.has_views(&self.server) {
+            let server = self.server.clone();
+            self.carriers.add(Carrier { node, server });
+        }
+        self.coming = None;
+        if let Err(failure) = &answer
+            && failure.is_unreached()
+            && let Some((sessions, by)) = self.detour_after(Duration::ZERO).await
+        {
+            let failure = failure.clone();
+            return self.report(Ok(sessions), Some(Through { by, failure }));
+        }
+        self.report(answer, None)
+    }
+
+    /// Asks the server itself.
+    async fn ask_on(&self, mut checkout: Checkout) -> Result<NodeSessions, NodeFailure> {
+        let budget = self.budget.as_ref();
+        let share = budget.map_or_else(Share::unlimited, Share::of);
+        let queries = &self.cluster.queries;
+        let asking = queries.ask(
+            &self.server,
+            &mut checkout,
+            self.columns,
+            self.deadline,
+            share,
+        );
+        let answer = asking.await;
         checkout.settle(answer.as_ref().err());
         answer
     }
+
+    /// Asks another server for this one's sessions, once `patience` is over.
+    async fn detour_after(&self, patience: Duration) -> Option<(NodeSessions, Server)> {
+        if self.cluster.settings.node_connections_max < CONNECTIONS_FOR_DETOURS {
+            return None;
+        }
+        tokio::time::sleep(patience).await;
+        let asking = self
+            .carriers
+            .ask(&self.server, self.deadline, self.budget.as_ref());
+        asking.await
+    }
+
+    fn report(
+        self,
+        answer: Result<NodeSessions, NodeFailure>,
+        through: Option<Through>,
+    ) -> NodeReport {
+        NodeReport {
+            server: self.server,
+            answer,
+            through,
+        }
+    }
 }
+
+/// With fewer connections to a server there is none to spare for questions about others.
+const CONNECTIONS_FOR_DETOURS: usize = 2;

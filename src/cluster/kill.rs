@@ -19,6 +19,7 @@ use super::fan_out::FanOut;
 use super::kill_error::KillError;
 use super::merge::Viewer;
 use super::node::Checkout;
+use super::queries::Columns;
 use super::servers::Server;
 use super::topology::Snapshot;
 use crate::audit::{self, Caller};
@@ -137,7 +138,13 @@ impl Cluster {
             .map_err(unreachable)?;
         let sessions = match self
             .queries
-            .ask(&server, &mut checkout, deadline, Share::unlimited())
+            .ask(
+                &server,
+                &mut checkout,
+                Columns::All,
+                deadline,
+                Share::unlimited(),
+            )
             .await
         {
             Ok(sessions) => sessions,
@@ -226,7 +233,7 @@ impl Cluster {
         viewer: &Viewer<'_>,
         deadline: Deadline,
     ) -> Vec<String> {
-        let Ok((fan_out, _, _)) = FanOut::begin(self, deadline, None).await else {
+        let Ok((fan_out, _, _)) = FanOut::begin(self, deadline, Columns::All, None).await else {
             return Vec::new();
         };
         let reports = fan_out.all().await;
@@ -253,7 +260,13 @@ impl Cluster {
         loop {
             let answer = self
                 .queries
-                .ask(server, &mut checkout, deadline, Share::unlimited())
+                .ask(
+                    server,
+                    &mut checkout,
+                    Columns::All,
+                    deadline,
+                    Share::unlimited(),
+                )
                 .await;
             match answer {
                 Ok(sessions) if sessions.find(id.get()).is_none() => {
@@ -398,11 +411,8 @@ mod tests {
     #[test]
     fn a_session_that_ended_by_itself_is_unknown() {
         let failure = NodeFailure {
-            kind: FailureKind::NodeError,
-            stage: crate::cluster::failure::Stage::Query,
-            elapsed: Duration::ZERO,
             server_code: Some(1094),
-            detail: "Unknown thread id: 7".into(),
+            ..NodeFailure::wrong(Duration::ZERO, "Unknown thread id: 7")
         };
         let error = refused(
             SessionId::parse("7").unwrap(),

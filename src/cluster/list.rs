@@ -12,17 +12,18 @@ use super::budget::Budget;
 use super::failure::NodeFailure;
 use super::fan_out::{self, FanOut, NodeReport, Stale};
 use super::merge::{Merge, Viewer, known_columns};
+use super::queries::Columns;
 use super::servers::Server;
 use super::topology::{Snapshot, TopologyError};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
-use crate::table::{Column, Row};
+use crate::table::{Column, Rows};
 use crate::wire::answer::SqlError;
 
 /// Batches of rows that may wait for the client.
 const BATCHES_WAITING_MAX: usize = 2;
-/// Rows of one batch.
-const BATCH_ROWS: usize = 256;
+/// How many bytes of values a batch has at least, but for a server's last.
+const BATCH_BYTES: usize = 32 * 1024;
 
 /// A part of a list, in the order in which they come: columns, rows, end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub enum ListPart {
     /// The columns, once.
     Columns(Vec<Column>),
     /// Some rows.
-    Rows(Vec<Row>),
+    Rows(Rows),
     /// One warning for each server that failed, and what else must not be silent.
     End(Vec<Message>),
 }
@@ -99,10 +100,10 @@ impl Cluster {
     /// # Errors
     /// When it is not known which servers there are.
     pub async fn probe(self: &Arc<Self>, deadline: Deadline) -> Result<Vec<Probe>, TopologyError> {
-        let (fan_out, _, _) = FanOut::begin(self, deadline, None).await?;
-        let probe = |NodeReport { server, answer }| Probe {
+        let (fan_out, _, _) = FanOut::begin(self, deadline, Columns::All, None).await?;
+        let probe = |NodeReport { server, answer, .. }| Probe {
             server,
-            sessions: answer.map(|sessions| sessions.iter().count()),
+            sessions: answer.map(|sessions| sessions.len()),
         };
         Ok(fan_out.all().await.into_iter().map(probe).collect())
     }
@@ -117,9 +118,10 @@ async fn make_list(
     sender: &mpsc::Sender<Result<ListPart, ListError>>,
 ) -> Result<(), ListError> {
     let budget = Budget::new(cluster.settings.listing_buffer_bytes);
+    let columns = if full { Columns::All } else { Columns::Listed };
     let (rights, begun) = tokio::join!(
         cluster.rights(user, deadline),
-        FanOut::begin(cluster, deadline, Some(Arc::clone(&budget)))
+        FanOut::begin(cluster, deadline, columns, Some(Arc::clone(&budget)))
     );
     let (mut fan_out, snapshot, stale) = begun?;
     let viewer = Viewer {
@@ -182,7 +184,10 @@ impl GoingOut<'_> {
         let merge = match &mut self.merge {
             Some(merge) => merge,
             none => {
-                let headers = self.cluster.queries.headers(&self.snapshot.servers);
+                let mut headers = self.cluster.queries.headers(&self.snapshot.servers);
+                // Servers of one build do not always report the same, in the middle of an upgrade.
+                let answered = kept.iter().filter_map(|report| report.answer.as_ref().ok());
+                headers.extend(answered.map(|sessions| Arc::clone(sessions.header())));
                 let merge = Merge::new(self.full, &headers, self.viewer);
                 let _ = self
                     .sender
@@ -191,17 +196,18 @@ impl GoingOut<'_> {
                 none.insert(merge)
             }
         };
-        for NodeReport { server, answer } in kept.drain(..) {
-            let Ok(sessions) = answer else { continue };
-            let mut batch = Vec::new();
-            merge.begin_server(&sessions);
-            for session in sessions.by_id() {
-                batch.extend(merge.row(&server, session));
-                if batch.len() == BATCH_ROWS {
-                    let _ = self
-                        .sender
-                        .send(Ok(ListPart::Rows(std::mem::take(&mut batch))))
-                        .await;
+        let width = merge.columns().len();
+        for report in kept.drain(..) {
+            let Ok(sessions) = &report.answer else {
+                continue;
+            };
+            let mut server = merge.server(&report, sessions);
+            let mut batch = Rows::new(width);
+            for session in sessions.iter() {
+                server.push(&mut batch, session);
+                if batch.value_bytes() >= BATCH_BYTES {
+                    let full = std::mem::replace(&mut batch, Rows::new(width));
+                    let _ = self.sender.send(Ok(ListPart::Rows(full))).await;
                 }
             }
             let _ = self.sender.send(Ok(ListPart::Rows(batch))).await;

@@ -1,5 +1,7 @@
 //! Makes one list out of what the servers answered. No I/O: reports, rights and clients in, rows out.
 
+use std::collections::HashMap;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use super::servers::Server;
 use super::sessions::{NodeSessions, Session, SessionsHeader};
 use crate::clients::Clients;
 use crate::statement::diagnostics::Message;
-use crate::table::{Cell, Column, Row};
+use crate::table::{Column, Rows, Value};
 
 /// Characters of Info in a plain list.
 const INFO_CHARS: usize = 100;
@@ -55,12 +57,14 @@ impl Viewer<'_> {
 pub(super) struct Merge<'a> {
     full: bool,
     viewer: &'a Viewer<'a>,
+    /// The addresses of this proxy's clients, by their backends and thread ids there.
+    clients: HashMap<SocketAddr, HashMap<u32, SocketAddr>>,
     columns: Vec<Column>,
     /// The columns that only a full list has, in lower case.
     further: Vec<String>,
-    /// Where they stand in the rows of the server in hand.
-    positions: Vec<Option<usize>>,
     hidden: bool,
+    /// Servers whose sessions were read through others.
+    detours: Vec<Message>,
 }
 
 impl<'a> Merge<'a> {
@@ -75,10 +79,11 @@ impl<'a> Merge<'a> {
         Self {
             full,
             viewer,
+            clients: viewer.clients.addresses(),
             columns,
             further,
-            positions: Vec::new(),
             hidden: false,
+            detours: Vec::new(),
         }
     }
 
@@ -87,25 +92,28 @@ impl<'a> Merge<'a> {
         &self.columns
     }
 
-    /// What comes next are rows of this server.
-    pub(super) fn begin_server(&mut self, sessions: &NodeSessions) {
-        let header = sessions.header();
-        let position = |name: &String| {
-            header
-                .names
-                .iter()
-                .position(|n| n.eq_ignore_ascii_case(name))
-        };
-        self.positions = self.further.iter().map(position).collect();
-    }
-
-    /// A session's row; none where it may not be seen, or is the proxy's own and the list a plain one.
-    pub(super) fn row(&mut self, server: &Server, session: Session<'_>) -> Option<Row> {
-        if !self.viewer.sees(session) {
-            self.hidden = true;
-            return None;
+    /// The rows of a server that has answered are added next.
+    pub(super) fn server<'s>(
+        &'s mut self,
+        report: &'s NodeReport,
+        sessions: &NodeSessions,
+    ) -> ServerRows<'s, 'a> {
+        let NodeReport {
+            server, through, ..
+        } = report;
+        if let Some(through) = through {
+            self.detours.push(through.message(server, sessions.len()));
         }
-        row(server, session, self.full, &self.positions, self.viewer)
+        let names = &sessions.header().names;
+        let position = |name: &String| names.iter().position(|n| n.eq_ignore_ascii_case(name));
+        ServerRows {
+            ip: server.addr.ip().to_string(),
+            server,
+            own: self.viewer.own.on(server.addr),
+            positions: self.further.iter().map(position).collect(),
+            scratch: String::new(),
+            merge: self,
+        }
     }
 
     /// The rows of servers that have failed, and the messages.
@@ -114,18 +122,19 @@ impl<'a> Merge<'a> {
         failed: &[NodeReport],
         unusable: &[String],
         stale: Option<&Stale>,
-    ) -> (Vec<Row>, Vec<Message>) {
-        let mut rows = Vec::new();
+    ) -> (Rows, Vec<Message>) {
+        let mut rows = Rows::new(self.columns.len());
         let mut messages = Vec::new();
-        for NodeReport { server, answer } in failed {
+        for NodeReport { server, answer, .. } in failed {
             if let Err(failure) = answer {
-                rows.push(failed_row(server, failure, self.columns.len()));
+                push_failed(&mut rows, server, failure, self.columns.len());
                 messages.push(Message::warning(
                     failure.code(),
                     not_in_list(server, failure),
                 ));
             }
         }
+        messages.extend(self.detours);
         messages.extend(unusable.iter().map(|row| {
             let text = format!(
                 "__all_server names no address in '{row}'; its sessions are NOT in this list"
@@ -181,69 +190,79 @@ fn columns(full: bool, further: &[String]) -> Vec<Column> {
     columns
 }
 
-/// A session's row, or none where it is the proxy's own and the list a plain one.
-fn row(
-    server: &Server,
-    session: Session<'_>,
-    full: bool,
-    further: &[Option<usize>],
-    viewer: &Viewer<'_>,
-) -> Option<Row> {
-    let id = session.id()?;
-    let own = viewer.own.contains(server.addr, id);
-    if own && !full {
-        return None;
-    }
-    let client = viewer.clients.address(server.addr, id);
-    let mut row = server_cells(server);
-    row.push(Cell::Number(id));
-    row.extend([session.tenant(), session.user(), session.host()].map(bytes));
-    row.push(Cell::text_or_null(
-        client
-            .map(|addr| addr.to_string())
-            .or_else(|| session.client()),
-    ));
-    row.extend([session.db(), session.command()].map(bytes));
-    row.push(session.time_seconds().map_or(Cell::Null, Cell::Number));
-    row.push(bytes(session.state()));
-    if full {
-        row.push(bytes(session.info()));
-        row.extend(
-            further
-                .iter()
-                .map(|&at| bytes(at.and_then(|at| session.value(at)))),
-        );
-        row.push(match (own, client) {
-            (true, _) => Cell::text("service"),
-            (false, Some(_)) => Cell::text("client"),
-            (false, None) => Cell::Null,
-        });
-    } else {
-        row.push(
-            session
-                .info()
-                .map_or(Cell::Null, |info| Cell::text(shortened(info))),
-        );
-    }
-    Some(row)
+/// Makes one server's rows.
+pub(super) struct ServerRows<'s, 'a> {
+    merge: &'s mut Merge<'a>,
+    server: &'s Server,
+    ip: String,
+    /// The ids of the proxy's own sessions there.
+    own: Vec<u64>,
+    /// Where the columns that only a full list has stand in the server's answer.
+    positions: Vec<Option<usize>>,
+    scratch: String,
 }
 
-/// The row of a server that has not answered.
-fn failed_row(server: &Server, failure: &NodeFailure, columns: usize) -> Row {
-    let mut row = server_cells(server);
-    row.resize(columns.max(PLAIN.len()), Cell::Null);
-    let mut set = |name: &str, cell: Cell| {
-        if let Some(at) = PLAIN.iter().position(|column| *column == name) {
-            row[at] = cell;
+impl ServerRows<'_, '_> {
+    /// Adds a session's row; none where it may not be seen, or is the proxy's own and the list a plain one.
+    pub(super) fn push(&mut self, rows: &mut Rows, session: Session<'_>) {
+        if !self.merge.viewer.sees(session) {
+            self.merge.hidden = true;
+            return;
         }
-    };
-    set("Command", Cell::text("ERROR"));
-    set("State", Cell::text(failure.kind.to_string()));
-    set(
-        "Info",
-        Cell::text(format!("{failure}; its sessions are NOT in this list")),
-    );
-    row
+        let Some(id) = session.id() else { return };
+        let own = self.own.contains(&id);
+        if own && !self.merge.full {
+            return;
+        }
+        let clients = self.merge.clients.get(&self.server.addr);
+        let client = u32::try_from(id)
+            .ok()
+            .and_then(|id| clients?.get(&id).copied());
+        push_server(rows, &self.ip, self.server);
+        rows.push(Value::Number(id));
+        rows.push_row([session.tenant(), session.user(), session.host()].map(text));
+        match client {
+            Some(address) => {
+                self.scratch.clear();
+                let _ = write!(self.scratch, "{address}");
+                rows.push((&*self.scratch).into());
+            }
+            None => rows.push(text(session.client().as_deref())),
+        }
+        rows.push_row([session.db(), session.command()].map(text));
+        rows.push(Value::number_or_null(session.time_seconds()));
+        rows.push(text(session.state()));
+        if self.merge.full {
+            rows.push(text(session.info()));
+            let value = |at: &Option<usize>| at.map_or(Value::Null, |at| session.value(at));
+            rows.push_row(self.positions.iter().map(value));
+            rows.push(match (own, client) {
+                (true, _) => "service".into(),
+                (false, Some(_)) => "client".into(),
+                (false, None) => Value::Null,
+            });
+        } else if let Some(info) = session.info() {
+            shorten(info, &mut self.scratch);
+            rows.push((&*self.scratch).into());
+        } else {
+            rows.push(Value::Null);
+        }
+    }
+}
+
+/// Adds the row of a server that has not answered.
+fn push_failed(rows: &mut Rows, server: &Server, failure: &NodeFailure, columns: usize) {
+    let state = failure.kind.to_string();
+    let info = format!("{failure}; its sessions are NOT in this list");
+    push_server(rows, &server.addr.ip().to_string(), server);
+    let rest = PLAIN.iter().skip(SERVER_COLUMNS).map(|name| match *name {
+        "Command" => "ERROR".into(),
+        "State" => (&*state).into(),
+        "Info" => (&*info).into(),
+        _ => Value::Null,
+    });
+    rows.push_row(rest);
+    rows.push_row((PLAIN.len()..columns).map(|_| Value::Null));
 }
 
 /// The warning about a server that has not answered.
@@ -255,24 +274,47 @@ fn not_in_list(server: &Server, failure: &NodeFailure) -> String {
     )
 }
 
-fn server_cells(server: &Server) -> Row {
-    let addr: SocketAddr = server.addr;
-    vec![
-        Cell::text(addr.ip().to_string()),
-        Cell::Number(addr.port().into()),
-        Cell::text_or_null(server.zone.clone()),
-    ]
+/// How many columns tell the server.
+const SERVER_COLUMNS: usize = 3;
+
+/// Adds the values of a server's columns.
+fn push_server(rows: &mut Rows, ip: &str, server: &Server) {
+    let values: [Value<'_>; SERVER_COLUMNS] = [
+        ip.into(),
+        Value::Number(server.addr.port().into()),
+        Value::text_or_null(server.zone.as_deref()),
+    ];
+    rows.push_row(values);
 }
 
-fn bytes(value: Option<&[u8]>) -> Cell {
-    value.map_or(Cell::Null, |value| Cell::Text(value.to_vec()))
+fn text<'a>(value: Option<&'a (impl AsRef<[u8]> + ?Sized)>) -> Value<'a> {
+    Value::text_or_null(value)
 }
 
 /// The first characters of a statement, each run of white space as one blank.
-fn shortened(info: &[u8]) -> String {
+fn shorten(info: &[u8], short: &mut String) {
+    short.clear();
     let text = String::from_utf8_lossy(info);
-    let folded = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    folded.chars().take(INFO_CHARS).collect()
+    let mut room = INFO_CHARS;
+    for word in text.split_whitespace() {
+        if !short.is_empty() && room > 0 {
+            short.push(' ');
+            room -= 1;
+        }
+        let end = word
+            .char_indices()
+            .nth(room)
+            .map_or(word.len(), |(at, _)| at);
+        short.push_str(&word[..end]);
+        room = room.saturating_sub(if end == word.len() {
+            word.chars().count()
+        } else {
+            room
+        });
+        if room == 0 {
+            break;
+        }
+    }
 }
 
 /// `TRANS_STATE` as `Trans_state`.

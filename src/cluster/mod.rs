@@ -11,6 +11,8 @@
 
 mod ask_any;
 mod budget;
+mod detour;
+mod dial;
 mod failure;
 mod fan_out;
 mod kill;
@@ -21,6 +23,7 @@ mod node;
 mod own_sessions;
 mod queries;
 mod rights;
+mod rows;
 mod servers;
 mod sessions;
 mod topology;
@@ -57,6 +60,12 @@ pub struct Settings {
     pub cluster_name: Option<String>,
     /// The deadline of a whole virtual statement.
     pub node_timeout: Duration,
+    /// How long a server may take to be connected to before its sessions are asked of another one.
+    pub connect_timeout: Duration,
+    /// Connections to one server at most.
+    pub node_connections_max: usize,
+    /// How long a connection to a server may lie idle.
+    pub node_idle_timeout: Duration,
     /// How many bytes of rows a list may keep to put them in order.
     pub listing_buffer_bytes: usize,
     /// How long a killed session may take to be gone.
@@ -68,6 +77,9 @@ pub struct Settings {
     /// TLS with the servers; none is used where there is none here.
     pub server_tls: Option<ServerTls>,
 }
+
+/// Between two looks for idle connections at least.
+const IDLE_LOOK_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
 /// The cluster, shared by all sessions.
 #[derive(Debug)]
@@ -129,6 +141,22 @@ impl Cluster {
             ))
         });
         Arc::clone(node)
+    }
+
+    /// Closes connections that have been idle for too long, again and again, until this future is dropped.
+    pub async fn close_idle_connections(&self) {
+        let timeout = self.settings.node_idle_timeout;
+        loop {
+            tokio::time::sleep((timeout / 4).max(IDLE_LOOK_INTERVAL_MIN)).await;
+            for node in self.all_nodes() {
+                node.close_idle(timeout);
+            }
+        }
+    }
+
+    fn all_nodes(&self) -> Vec<Arc<Node>> {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.values().map(Arc::clone).collect()
     }
 
     /// Forgets the nodes, and closes their idle connections, that are not in `servers`.

@@ -1,67 +1,48 @@
-//! One server, and the proxy's two slots on it.
+//! One server, and the proxy's slots on it.
 //!
 //! The slots are our own over mysql_async's `Conn`, not its `Pool`: there, a connection that is dropped
 //! in mid-result is drained without a deadline, and two such drops on a frozen server use the pool up.
 //! Here a connection goes back only after its answer was read to the end. In every other case it is
 //! closed, with a time limit, and its slot is free only after that: so there are never more than
-//! [`SLOTS`] connections to a server, whatever it does.
+//! `node_connections_max` connections to a server, whatever it does. One that lies idle for longer than
+//! `node_idle_timeout` is closed.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use mysql_async::Conn;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use super::Settings;
 use super::budget::Share;
-use super::failure::{NodeFailure, Stage};
+use super::dial::Dialler;
+use super::failure::{FailureKind, NodeFailure, Stage};
 use super::own_sessions::OwnSessions;
+use super::rows::{Answer, read_answer};
 use crate::deadline::Deadline;
-use crate::transport::Tunnel;
-use crate::transport::tls::ServerTls;
-
-/// Connections to one server at most.
-const SLOTS: usize = 2;
 
 /// How long a connection may take to be closed in good order before it is just dropped.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The longest packet that a server may send to the proxy, in bytes.
-const PACKET_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// One server of the cluster.
 #[derive(Debug)]
 pub(super) struct Node {
     addr: SocketAddr,
-    opts: Opts,
-    /// TLS, and the name by which the server is called in it.
-    tls: Option<(ServerTls, String)>,
+    dialler: Dialler,
     slots: Arc<Semaphore>,
-    idle: Mutex<Vec<Conn>>,
+    /// Whoever asks it about another server holds this.
+    carrying: Semaphore,
+    /// The one that was used last is at the end, and is used next: the others may grow old.
+    idle: Mutex<Vec<Idle>>,
     own: Arc<OwnSessions>,
 }
 
-/// A statement's answer, read to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Rows {
-    /// Column names as the server gives them.
-    pub(super) columns: Vec<String>,
-    /// Values as text; `None` is NULL.
-    pub(super) rows: Vec<Vec<Option<Vec<u8>>>>,
-}
-
-impl Rows {
-    /// Where the column `name` stands, in any letter case.
-    pub(super) fn column(&self, name: &str) -> Option<usize> {
-        self.columns
-            .iter()
-            .position(|column| column.eq_ignore_ascii_case(name))
-    }
+/// A connection that nobody uses.
+#[derive(Debug)]
+struct Idle {
+    conn: Conn,
+    since: Instant,
 }
 
 impl Node {
@@ -71,24 +52,28 @@ impl Node {
         settings: &Settings,
         own: Arc<OwnSessions>,
     ) -> Self {
-        let opts = OptsBuilder::default()
-            .ip_or_hostname(addr.ip().to_string())
-            .tcp_port(addr.port())
-            .user(Some(&settings.user))
-            .pass(Some(&settings.password))
-            .prefer_socket(false)
-            .stmt_cache_size(0)
-            // Known here, so that logging on asks no questions of its own.
-            .max_allowed_packet(Some(PACKET_BYTES_MAX))
-            .wait_timeout(Some(WAIT_TIMEOUT_SECONDS))
-            .connect_attribute("program_name", "obwarden");
         Self {
             addr,
-            opts: opts.into(),
-            tls: settings.server_tls.clone().map(|tls| (tls, host)),
-            slots: Arc::new(Semaphore::new(SLOTS)),
+            dialler: Dialler::new(addr, host, settings),
+            slots: Arc::new(Semaphore::new(settings.node_connections_max)),
+            carrying: Semaphore::new(1),
             idle: Mutex::default(),
             own,
+        }
+    }
+
+    /// Waits for the turn to ask it about another server: one question of that kind at a time, so that there is
+    /// always a connection left for those about itself.
+    ///
+    /// # Errors
+    /// When it has not come before the deadline.
+    pub(super) async fn carry(
+        &self,
+        deadline: Deadline,
+    ) -> Result<SemaphorePermit<'_>, NodeFailure> {
+        match deadline.limit(self.carrying.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed())),
         }
     }
 
@@ -108,7 +93,7 @@ impl Node {
             Ok(Ok(slot)) => slot,
             _ => return Err(no_slot()),
         };
-        if let Some(conn) = self.idle_conns().pop() {
+        if let Some(Idle { conn, .. }) = self.idle_conns().pop() {
             return Ok(Checkout {
                 inner: Some((conn, slot)),
                 node: Arc::clone(self),
@@ -136,7 +121,7 @@ impl Node {
                 tokio::time::sleep(DISCONNECT_TIMEOUT).await;
             };
             let login = tokio::select! {
-                login = node.new_conn(deadline) => login,
+                login = node.dialler.dial(deadline) => login,
                 () = abandoned => return,
             };
             // One that nobody waits for any more is closed by its drop.
@@ -150,24 +135,6 @@ impl Node {
                 detail,
             ))
         })
-    }
-
-    /// Connects and logs on, with TLS where that is wanted.
-    async fn new_conn(&self, deadline: Deadline) -> Result<Conn, NodeFailure> {
-        let Some((tls, host)) = &self.tls else {
-            return until(deadline, Stage::Login, Conn::new(self.opts.clone())).await;
-        };
-        let tunnel = Tunnel::open(self.addr, host.clone(), tls.clone(), deadline);
-        let tunnel = until(deadline, Stage::Login, async { Ok(tunnel.await?) }).await?;
-        let opts = OptsBuilder::from_opts(self.opts.clone()).socket(Some(tunnel.socket));
-        let login = until(deadline, Stage::Login, Conn::new(opts)).await;
-        if login.is_err()
-            && let Ok(Ok(why)) = deadline.limit(tunnel.failure).await
-        {
-            // What mysql_async has seen is only that the tunnel fell in.
-            return Err(NodeFailure::tls(deadline.elapsed(), &why));
-        }
-        login
     }
 
     fn logged_on(self: &Arc<Self>, conn: Conn, slot: OwnedSemaphorePermit) -> Checkout {
@@ -191,7 +158,7 @@ impl Node {
         self: &Arc<Self>,
         sql: &str,
         deadline: Deadline,
-    ) -> Result<Rows, NodeFailure> {
+    ) -> Result<Answer, NodeFailure> {
         let (node, sql) = (Arc::clone(self), sql.to_owned());
         let asking = tokio::spawn(async move {
             let mut checkout = node.connect(deadline).await?;
@@ -211,14 +178,27 @@ impl Node {
         })
     }
 
-    fn idle_conns(&self) -> std::sync::MutexGuard<'_, Vec<Conn>> {
+    /// Closes the connections that have been idle for `timeout`.
+    pub(super) fn close_idle(&self, timeout: Duration) {
+        let mut idle = self.idle_conns();
+        let young = idle.partition_point(|idle| idle.since.elapsed() >= timeout);
+        let old: Vec<Idle> = idle.drain(..young).collect();
+        drop(idle);
+        for Idle { conn, .. } in old {
+            // Whoever logs on meanwhile waits until this one is closed.
+            let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+            close(conn, self.addr, Arc::clone(&self.own), slot);
+        }
+    }
+
+    fn idle_conns(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        for conn in self.idle_conns().drain(..) {
+        for Idle { conn, .. } in self.idle_conns().drain(..) {
             close(conn, self.addr, Arc::clone(&self.own), None);
         }
     }
@@ -247,10 +227,10 @@ impl Checkout {
         sql: &str,
         deadline: Deadline,
         share: &mut Share,
-    ) -> Result<Rows, NodeFailure> {
+    ) -> Result<Answer, NodeFailure> {
         let answer = self.query_once(sql, deadline, share).await;
         let died_idle = matches!(&answer, Err(failure)
-            if failure.kind == super::FailureKind::BrokenOff && failure.stage == Stage::Query);
+            if failure.kind == FailureKind::BrokenOff && failure.stage == Stage::Query);
         if !(self.reused && died_idle) {
             return answer;
         }
@@ -272,18 +252,18 @@ impl Checkout {
         sql: &str,
         deadline: Deadline,
         share: &mut Share,
-    ) -> Result<Rows, NodeFailure> {
+    ) -> Result<Answer, NodeFailure> {
         let Some((conn, _)) = &mut self.inner else {
             return Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed()));
         };
-        read_rows(conn, sql, deadline, share).await
+        read_answer(conn, sql, deadline, share).await
     }
 
     /// Gives the connection back if its last answer was read to its end, and else closes it.
     pub(super) fn settle(self, failure: Option<&NodeFailure>) {
         match failure {
             None => self.give_back(),
-            Some(failure) if failure.kind == super::FailureKind::NodeError => self.give_back(),
+            Some(failure) if failure.kind == FailureKind::NodeError => self.give_back(),
             Some(_) => drop(self),
         }
     }
@@ -291,7 +271,8 @@ impl Checkout {
     /// Keeps the connection for later. Its last answer must have been read to the end.
     pub(super) fn give_back(mut self) {
         if let Some((conn, slot)) = self.inner.take() {
-            self.node.idle_conns().push(conn);
+            let since = Instant::now();
+            self.node.idle_conns().push(Idle { conn, since });
             drop(slot);
         }
     }
@@ -318,70 +299,3 @@ fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<Owned
         drop(slot);
     });
 }
-
-/// Runs the driver's code. A panic in it, on whatever a server has sent, is an error like any other.
-async fn guarded<T>(work: impl Future<Output = mysql_async::Result<T>>) -> mysql_async::Result<T> {
-    match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result,
-        Err(_) => Err(Error::Other("what the server sent cannot be read".into())),
-    }
-}
-
-async fn read_rows(
-    conn: &mut Conn,
-    sql: &str,
-    mut deadline: Deadline,
-    share: &mut Share,
-) -> Result<Rows, NodeFailure> {
-    let mut result = until(deadline, Stage::Query, conn.query_iter(sql)).await?;
-    let mut rows = Rows::default();
-    if let Some(columns) = result.columns() {
-        rows.columns = columns
-            .iter()
-            .map(|column| column.name_str().into_owned())
-            .collect();
-    }
-    while let Some(row) = until(deadline, Stage::Read, result.next()).await? {
-        let row: Vec<_> = row
-            .unwrap_raw()
-            .into_iter()
-            .map(|value| value.and_then(text))
-            .collect();
-        let waited = share.take(memory_bytes(&row)).await;
-        deadline = deadline.later(waited);
-        rows.rows.push(row);
-    }
-    until(deadline, Stage::Read, result.drop_result()).await?;
-    Ok(rows)
-}
-
-/// Waits for the driver, but not beyond the deadline.
-async fn until<T>(
-    deadline: Deadline,
-    stage: Stage,
-    work: impl Future<Output = mysql_async::Result<T>>,
-) -> Result<T, NodeFailure> {
-    match deadline.limit(guarded(work)).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(NodeFailure::from_driver(&error, stage, deadline.elapsed())),
-        Err(_) => Err(NodeFailure::no_answer(stage, deadline.elapsed())),
-    }
-}
-
-/// What a row takes of memory, in bytes.
-fn memory_bytes(row: &[Option<Vec<u8>>]) -> usize {
-    let values: usize = row.iter().flatten().map(Vec::capacity).sum();
-    values + size_of_val(row) + size_of::<Vec<Option<Vec<u8>>>>()
-}
-
-/// A value as text. In the text protocol servers send nothing else.
-fn text(value: Value) -> Option<Vec<u8>> {
-    match value {
-        Value::NULL => None,
-        Value::Bytes(bytes) => Some(bytes),
-        other => Some(other.as_sql(true).trim_matches('\'').as_bytes().to_vec()),
-    }
-}
-
-/// What mysql_async would else ask of each new connection: after how many seconds an idle one is dead.
-const WAIT_TIMEOUT_SECONDS: usize = 28_800;

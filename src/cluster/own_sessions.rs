@@ -8,32 +8,45 @@ use std::time::{Duration, Instant};
 /// How long a connection that was closed is still known: a server's answer may be older than its end.
 const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
-/// The service connections that are open now, or were a moment ago.
+/// The service connections that are open now, or were a moment ago: for each server the thread ids, and when
+/// their connections were closed.
 #[derive(Debug, Default)]
-pub(super) struct OwnSessions(Mutex<HashMap<(SocketAddr, u32), Option<Instant>>>);
+pub(super) struct OwnSessions(Mutex<HashMap<SocketAddr, Sessions>>);
+
+type Sessions = HashMap<u32, Option<Instant>>;
 
 impl OwnSessions {
     pub(super) fn insert(&self, server: SocketAddr, thread_id: u32) {
-        self.lock().insert((server, thread_id), None);
+        self.lock()
+            .entry(server)
+            .or_default()
+            .insert(thread_id, None);
     }
 
     /// Notes that a connection was closed.
     pub(super) fn remove(&self, server: SocketAddr, thread_id: u32) {
-        let mut sessions = self.lock();
-        sessions.insert((server, thread_id), Some(Instant::now()));
-        sessions.retain(|_, closed| is_known(*closed));
+        let mut servers = self.lock();
+        let sessions = servers.entry(server).or_default();
+        sessions.insert(thread_id, Some(Instant::now()));
+        servers.retain(|_, sessions| {
+            sessions.retain(|_, closed| is_known(*closed));
+            !sessions.is_empty()
+        });
+    }
+
+    /// The thread ids of those on one server.
+    pub(super) fn on(&self, server: SocketAddr) -> Vec<u64> {
+        let servers = self.lock();
+        let sessions = servers.get(&server).into_iter().flatten();
+        let known = sessions.filter(|(_, closed)| is_known(**closed));
+        known.map(|(id, _)| u64::from(*id)).collect()
     }
 
     pub(super) fn contains(&self, server: SocketAddr, thread_id: u64) -> bool {
-        u32::try_from(thread_id).is_ok_and(|id| {
-            let sessions = self.lock();
-            sessions
-                .get(&(server, id))
-                .is_some_and(|closed| is_known(*closed))
-        })
+        self.on(server).contains(&thread_id)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(SocketAddr, u32), Option<Instant>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Sessions>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,9 +67,16 @@ mod tests {
         own.remove(server, 7);
         assert!(own.contains(server, 7));
         let long_ago = Instant::now().checked_sub(REMEMBERED_FOR).unwrap();
-        own.lock().insert((server, 7), Some(long_ago));
+        own.lock()
+            .entry(server)
+            .or_default()
+            .insert(7, Some(long_ago));
         assert!(!own.contains(server, 7));
         own.remove(server, 8);
-        assert_eq!(own.lock().len(), 1, "what is forgotten takes no room");
+        assert_eq!(
+            own.lock()[&server].len(),
+            1,
+            "what is forgotten takes no room"
+        );
     }
 }

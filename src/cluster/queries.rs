@@ -3,6 +3,7 @@
 //! In the sys tenant SHOW PROCESSLIST is cluster-wide: asked of each of N servers it gives every session
 //! N times.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,18 +28,31 @@ enum SessionsQuery {
 impl SessionsQuery {
     const ALL: [Self; 3] = [Self::View, Self::VirtualTable, Self::ProcessList];
 
-    /// The statement to send.
-    fn sql(self) -> &'static str {
+    /// The statement to send for these columns.
+    fn sql(self, columns: &str) -> Cow<'static, str> {
         match self {
-            Self::View => "SELECT * FROM oceanbase.V$OB_PROCESSLIST",
-            Self::VirtualTable => {
-                "SELECT * FROM oceanbase.__all_virtual_processlist \
+            Self::View => format!("SELECT {columns} FROM oceanbase.V$OB_PROCESSLIST").into(),
+            Self::VirtualTable => format!(
+                "SELECT {columns} FROM oceanbase.__all_virtual_processlist \
                  WHERE svr_ip = host_ip() AND svr_port = rpc_port()"
-            }
-            Self::ProcessList => "SHOW FULL PROCESSLIST",
+            )
+            .into(),
+            // It gives all columns that it has, and they are few.
+            Self::ProcessList => "SHOW FULL PROCESSLIST".into(),
         }
     }
 }
+
+/// Which columns a server is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// All that it has.
+    All,
+    /// Those that a plain list is made of; all, until it is known which there are.
+    Listed,
+}
+
+const ALL_COLUMNS: &str = "*";
 
 /// Errors which say that a server does not have what a query asks for: no such table, database,
 /// function or column.
@@ -64,17 +78,30 @@ impl KnownQueries {
         &self,
         server: &Server,
         checkout: &mut Checkout,
+        columns: Columns,
         deadline: Deadline,
         mut share: Share,
     ) -> Result<NodeSessions, NodeFailure> {
         let key = build_key(server);
-        let known = self.lock().get(&key).map(|known| known.query);
+        let known = self.lock().get(&key).cloned();
+        if let (Columns::Listed, Some(known)) = (columns, &known) {
+            let listed = known.header.listed().collect::<Vec<_>>().join(", ");
+            let sql = known.query.sql(&listed);
+            match checkout.query(&sql, deadline, &mut share).await {
+                Ok(answer) => return Ok(NodeSessions::new(answer, server.addr, share)),
+                // It is of another build than it was.
+                Err(failure) if is_not_understood(&failure) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        let known = known.map(|known| known.query);
         let candidates = known.into_iter().chain(SessionsQuery::ALL);
         let mut refusal = None;
         for query in candidates {
-            match checkout.query(query.sql(), deadline, &mut share).await {
-                Ok(rows) => {
-                    let sessions = NodeSessions::new(rows, server.addr, share);
+            let sql = query.sql(ALL_COLUMNS);
+            match checkout.query(&sql, deadline, &mut share).await {
+                Ok(answer) => {
+                    let sessions = NodeSessions::new(answer, server.addr, share);
                     let header = Arc::clone(sessions.header());
                     self.lock().insert(key, Known { query, header });
                     return Ok(sessions);
@@ -84,6 +111,14 @@ impl KnownQueries {
             }
         }
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
+    }
+
+    /// Whether a server of this build has OceanBase's views, and so knows the sessions of all servers.
+    pub(super) fn has_views(&self, server: &Server) -> bool {
+        let known = self.lock();
+        known
+            .get(&build_key(server))
+            .is_some_and(|known| known.query == SessionsQuery::View)
     }
 
     /// The columns that servers of these builds have reported before.

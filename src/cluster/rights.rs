@@ -6,7 +6,7 @@
 
 use super::Cluster;
 use super::ask_any::ask_any;
-use super::node::Rows;
+use super::rows::Answer;
 use super::topology::TopologyError;
 use crate::deadline::Deadline;
 
@@ -83,12 +83,12 @@ fn rights_sql(user: &str) -> String {
 }
 
 /// What the weakest of the accounts may do; nothing where there is none.
-fn weakest(rows: &Rows) -> Rights {
-    if rows.rows.is_empty() {
+fn weakest(accounts: &Answer) -> Rights {
+    if accounts.rows.is_empty() {
         return Rights::default();
     }
-    rows.rows.iter().fold(Rights::ALL, |rights, row| {
-        let value = |name: &str| rows.column(name).and_then(|at| row.get(at)?.as_deref());
+    accounts.rows.iter().fold(Rights::ALL, |rights, row| {
+        let value = |name: &str| accounts.column(name).and_then(|at| row.text(at));
         let granted =
             |name: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(b"Y") || v == b"1");
         let select_views = value("select_views").is_some_and(|count| count != b"0");
@@ -104,16 +104,11 @@ fn weakest(rows: &Rows) -> Rights {
 mod tests {
     use super::*;
 
-    fn accounts(rows: &[[&str; 4]]) -> Rows {
-        Rows {
-            columns: ["PROCESS_PRIV", "super_priv", "select_priv", "select_views"]
-                .map(String::from)
-                .into(),
-            rows: rows
-                .iter()
-                .map(|row| row.iter().map(|v| Some(v.as_bytes().to_vec())).collect())
-                .collect(),
-        }
+    fn accounts(rows: &[[&str; 4]]) -> Answer {
+        let columns = ["PROCESS_PRIV", "super_priv", "select_priv", "select_views"];
+        let rows: Vec<_> = rows.iter().map(|row| row.map(Some)).collect();
+        let rows: Vec<_> = rows.iter().map(|row| &row[..]).collect();
+        Answer::of(&columns, &rows)
     }
 
     #[test]

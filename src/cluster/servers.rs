@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::node::Rows;
+use super::rows::Answer;
 
 /// What a server is asked for the others.
 pub(super) const SERVERS_SQL: &str = "SELECT svr_ip, svr_port, inner_port, id, zone, status, build_version \
@@ -48,12 +48,12 @@ impl Server {
 }
 
 /// The servers that the table's rows name, and a description of each row that names none.
-pub(super) fn servers(rows: &Rows) -> (Vec<Server>, Vec<String>) {
+pub(super) fn servers(answer: &Answer) -> (Vec<Server>, Vec<String>) {
     let mut servers = Vec::new();
     let mut unusable = Vec::new();
-    for row in &rows.rows {
+    for row in answer.rows.iter() {
         let text = |name: &str| -> Option<String> {
-            let bytes = row.get(rows.column(name)?)?.as_ref()?;
+            let bytes = row.text(answer.column(name)?)?;
             Some(String::from_utf8_lossy(bytes).into_owned())
         };
         let ip: Option<IpAddr> = text("svr_ip").and_then(|ip| ip.trim().parse().ok());
@@ -81,23 +81,9 @@ pub(super) fn servers(rows: &Rows) -> (Vec<Server>, Vec<String>) {
 mod tests {
     use super::*;
 
-    fn rows(columns: &[&str], rows: &[&[Option<&str>]]) -> Rows {
-        Rows {
-            columns: columns.iter().map(|&column| column.to_owned()).collect(),
-            rows: rows
-                .iter()
-                .map(|row| {
-                    row.iter()
-                        .map(|v| v.map(|v| v.as_bytes().to_vec()))
-                        .collect()
-                })
-                .collect(),
-        }
-    }
-
     #[test]
     fn servers_are_ordered_by_zone_and_address_whatever_the_letter_case_of_the_columns() {
-        let table = rows(
+        let table = Answer::of(
             &[
                 "SVR_IP",
                 "svr_port",
@@ -153,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_row_without_an_address_is_not_left_out_in_silence() {
-        let table = rows(
+        let table = Answer::of(
             &["svr_ip", "inner_port"],
             &[&[Some("10.0.0.1"), Some("99999")], &[None, Some("1")]],
         );

@@ -7,13 +7,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::budget::Share;
-use super::node::Rows;
+use super::rows::Answer;
+use crate::table::{Row, Rows, Value};
 
-/// The sessions that one server holds.
+/// The sessions that one server holds, ordered by id.
 #[derive(Debug)]
 pub(super) struct NodeSessions {
     header: Arc<SessionsHeader>,
-    rows: Vec<Vec<Option<Vec<u8>>>>,
+    rows: Rows,
+    /// The rows that are sessions of this server, in their order.
+    order: Vec<u32>,
     /// What the rows hold of a list's budget.
     _share: Share,
 }
@@ -37,43 +40,85 @@ pub(super) struct SessionsHeader {
     client_port: Option<usize>,
 }
 
+impl SessionsHeader {
+    /// The columns that a plain list is made of.
+    const LISTED: [&str; 11] = [
+        "id",
+        "user",
+        "tenant",
+        "host",
+        "db",
+        "command",
+        "time",
+        "state",
+        "info",
+        "user_client_ip",
+        "user_client_port",
+    ];
+
+    fn new(answer: &Answer) -> Self {
+        Self {
+            id: answer.column("id"),
+            user: answer.column("user"),
+            tenant: answer.column("tenant"),
+            host: answer.column("host"),
+            db: answer.column("db"),
+            command: answer.column("command"),
+            time: answer.column("time"),
+            state: answer.column("state"),
+            info: answer.column("info"),
+            proxy_session: answer.column("proxy_sessid"),
+            client_ip: answer.column("user_client_ip"),
+            client_port: answer.column("user_client_port"),
+            names: answer.columns.clone(),
+        }
+    }
+
+    /// Of the columns that a plain list is made of, those which this server reports.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.iter().map(String::as_str);
+        names.filter(|name| {
+            Self::LISTED
+                .iter()
+                .any(|listed| name.eq_ignore_ascii_case(listed))
+        })
+    }
+}
+
 /// One session, as its server reports it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Session<'a> {
     header: &'a SessionsHeader,
-    row: &'a [Option<Vec<u8>>],
+    row: Row<'a>,
 }
 
 impl NodeSessions {
-    pub(super) fn new(rows: Rows, server: SocketAddr, share: Share) -> Self {
-        let header = SessionsHeader {
-            id: rows.column("id"),
-            user: rows.column("user"),
-            tenant: rows.column("tenant"),
-            host: rows.column("host"),
-            db: rows.column("db"),
-            command: rows.column("command"),
-            time: rows.column("time"),
-            state: rows.column("state"),
-            info: rows.column("info"),
-            proxy_session: rows.column("proxy_sessid"),
-            client_ip: rows.column("user_client_ip"),
-            client_port: rows.column("user_client_port"),
-            names: rows.columns.clone(),
-        };
+    pub(super) fn new(answer: Answer, server: SocketAddr, share: Share) -> Self {
+        let header = Arc::new(SessionsHeader::new(&answer));
         // A process list of the sys tenant names the server of each row: keep this one's.
-        let named = rows.column("ip").zip(rows.column("port"));
-        let mut kept = rows.rows;
-        if let Some((ip, port)) = named {
-            let (own_ip, own_port) = (server.ip().to_string(), server.port().to_string());
-            kept.retain(|row| {
-                row[ip].as_deref() == Some(own_ip.as_bytes())
-                    && row[port].as_deref() == Some(own_port.as_bytes())
-            });
-        }
+        let named = answer.column("ip").zip(answer.column("port"));
+        let (ip, port) = (server.ip().to_string(), server.port().to_string());
+        let is_own = |row: Row<'_>| {
+            named.is_none_or(|(ip_at, port_at)| {
+                row.text(ip_at) == Some(ip.as_bytes()) && row.text(port_at) == Some(port.as_bytes())
+            })
+        };
+        let rows = answer.rows;
+        let own = (0..rows.len()).filter(|number| is_own(rows.row(*number)));
+        let mut order: Vec<u32> = own.map(|number| number as u32).collect();
+        let id = |number: &u32| {
+            let row = rows.row(*number as usize);
+            Session {
+                header: &header,
+                row,
+            }
+            .id()
+        };
+        order.sort_by_cached_key(id);
         Self {
-            header: Arc::new(header),
-            rows: kept,
+            header,
+            rows,
+            order,
             _share: share,
         }
     }
@@ -82,18 +127,17 @@ impl NodeSessions {
         &self.header
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Session<'_>> {
-        self.rows.iter().map(|row| Session {
-            header: &self.header,
-            row,
-        })
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
     }
 
-    /// The sessions ordered by id.
-    pub(super) fn by_id(&self) -> Vec<Session<'_>> {
-        let mut sessions: Vec<_> = self.iter().collect();
-        sessions.sort_by_key(Session::id);
-        sessions
+    /// All of them, ordered by id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Session<'_>> {
+        self.order.iter().map(|number| Session {
+            header: &self.header,
+            row: self.rows.row(*number as usize),
+        })
     }
 
     /// The session with this id.
@@ -105,12 +149,12 @@ impl NodeSessions {
 
 impl<'a> Session<'a> {
     fn text(&self, column: Option<usize>) -> Option<&'a [u8]> {
-        self.row.get(column?)?.as_deref()
+        self.row.text(column?)
     }
 
     /// The value of the server's column number `column`.
-    pub(super) fn value(&self, column: usize) -> Option<&'a [u8]> {
-        self.text(Some(column))
+    pub(super) fn value(&self, column: usize) -> Value<'a> {
+        self.row.value(column)
     }
 
     pub(super) fn id(&self) -> Option<u64> {
@@ -204,14 +248,7 @@ mod tests {
 
     fn sessions(columns: &[&str], row: &[Option<&str>]) -> NodeSessions {
         NodeSessions::new(
-            Rows {
-                columns: columns.iter().map(|&column| column.to_owned()).collect(),
-                rows: vec![
-                    row.iter()
-                        .map(|v| v.map(|v| v.as_bytes().to_vec()))
-                        .collect(),
-                ],
-            },
+            Answer::of(columns, &[row]),
             "10.0.0.1:2881".parse().unwrap(),
             Share::unlimited(),
         )

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 
 use super::Cluster;
 use super::ask_any::first_success;
-use super::failure::{FailureKind, NodeFailure, Stage};
-use super::node::{Node, Rows};
+use super::failure::{FailureKind, NodeFailure};
+use super::node::Node;
+use super::rows::Answer;
 use super::servers::{SERVERS_SQL, Server, servers};
 use crate::deadline::Deadline;
 
@@ -164,13 +165,8 @@ impl Cluster {
         let listed = !(servers.is_empty() && unusable.is_empty());
         if !listed && self.snapshot().is_some_and(|last| last.listed) {
             // A cluster does not shrink to one server in silence.
-            return Err(NodeFailure {
-                kind: FailureKind::NodeError,
-                stage: Stage::Query,
-                elapsed: deadline.elapsed(),
-                server_code: None,
-                detail: "its __all_server, which had servers, has none any more".to_owned(),
-            });
+            let detail = "its __all_server, which had servers, has none any more";
+            return Err(NodeFailure::wrong(deadline.elapsed(), detail));
         }
         let servers = if listed {
             servers
@@ -257,8 +253,7 @@ impl Cluster {
     }
 }
 
-fn cluster_name(rows: &Rows) -> Option<String> {
-    let column = rows.column("value")?;
-    let value = rows.rows.first()?.get(column)?.as_ref()?;
+fn cluster_name(answer: &Answer) -> Option<String> {
+    let value = answer.rows.row(0).text(answer.column("value")?)?;
     Some(String::from_utf8_lossy(value).into_owned()).filter(|name| !name.is_empty())
 }

@@ -53,10 +53,17 @@ pub struct Layer {
     #[arg(long, env = "OBWARDEN_NODE_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
     pub(super) node_timeout: Option<Duration>,
-    /// How long a backend may take to greet [default: 1s]
+    /// How long a server may take to greet or let us in before another is asked [default: 1s]
     #[arg(long, env = "OBWARDEN_CONNECT_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
     pub(super) connect_timeout: Option<Duration>,
+    /// Service connections to one server at most [default: 2]
+    #[arg(long, env = "OBWARDEN_NODE_CONNECTIONS_MAX", value_name = "N")]
+    pub(super) node_connections_max: Option<usize>,
+    /// How long a service connection may lie idle [default: 1m]
+    #[arg(long, env = "OBWARDEN_NODE_IDLE_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(default, with = "humantime_serde")]
+    pub(super) node_idle_timeout: Option<Duration>,
     /// How long a client may take to log in [default: 10s]
     #[arg(long, env = "OBWARDEN_HANDSHAKE_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
@@ -176,6 +183,8 @@ impl Layer {
             rights: self.rights.or(below.rights),
             node_timeout: self.node_timeout.or(below.node_timeout),
             connect_timeout: self.connect_timeout.or(below.connect_timeout),
+            node_connections_max: self.node_connections_max.or(below.node_connections_max),
+            node_idle_timeout: self.node_idle_timeout.or(below.node_idle_timeout),
             handshake_timeout: self.handshake_timeout.or(below.handshake_timeout),
             max_connections: self.max_connections.or(below.max_connections),
             packet_bytes_max: self.packet_bytes_max.or(below.packet_bytes_max),

@@ -81,6 +81,9 @@ pub enum ConfigError {
     /// A limit of packets that makes no sense.
     #[error("packet_bytes_max must be at least {} and at most {}", .0.start(), .0.end())]
     BadPacketBytes(RangeInclusive<usize>),
+    /// A number of connections that makes no sense.
+    #[error("node_connections_max must be at least {} and at most {}", .0.start(), .0.end())]
+    BadNodeConnections(RangeInclusive<usize>),
     /// A timeout that makes no sense.
     #[error("{key} must be more than zero and at most an hour")]
     BadTimeout {

@@ -20,6 +20,8 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr
 const DEFAULT_USER: &str = "root@sys";
 const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const DEFAULT_NODE_CONNECTIONS_MAX: usize = 2;
+const DEFAULT_NODE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
@@ -31,6 +33,8 @@ const DEFAULT_TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 const RELAY_THREADS_MAX: usize = 1024;
 /// With less no virtual statement would fit; more is no single packet of the protocol's.
 const PACKET_BYTES_MAX: RangeInclusive<usize> = 8192..=0xff_ffff - 1;
+/// A server in trouble is not to be helped by many more connections.
+const NODE_CONNECTIONS_MAX: RangeInclusive<usize> = 1..=64;
 /// Timeouts longer than this are taken for a mistake of unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -92,6 +96,11 @@ impl Layer {
             Some(RightsArg::Server) => RightsPolicy::Server,
             Some(RightsArg::Account) | None => RightsPolicy::Account,
         };
+        let connect_timeout = timeout(
+            "connect_timeout",
+            self.connect_timeout,
+            DEFAULT_CONNECT_TIMEOUT,
+        )?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Config {
             listen: self.listen.unwrap_or(DEFAULT_LISTEN),
@@ -103,11 +112,7 @@ impl Layer {
                 max_connections: self.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
                 packet_bytes_max: packet_bytes(self.packet_bytes_max)?,
                 tcp_keepalive: timeout("tcp_keepalive", self.tcp_keepalive, DEFAULT_TCP_KEEPALIVE)?,
-                connect_timeout: timeout(
-                    "connect_timeout",
-                    self.connect_timeout,
-                    DEFAULT_CONNECT_TIMEOUT,
-                )?,
+                connect_timeout,
                 handshake_timeout: timeout(
                     "handshake_timeout",
                     self.handshake_timeout,
@@ -132,6 +137,13 @@ impl Layer {
                 password,
                 cluster_name: self.cluster.or(name.cluster),
                 node_timeout: timeout("node_timeout", self.node_timeout, DEFAULT_NODE_TIMEOUT)?,
+                connect_timeout,
+                node_connections_max: node_connections(self.node_connections_max)?,
+                node_idle_timeout: timeout(
+                    "node_idle_timeout",
+                    self.node_idle_timeout,
+                    DEFAULT_NODE_IDLE_TIMEOUT,
+                )?,
                 kill_verify_timeout: timeout(
                     "kill_verify_timeout",
                     self.kill_verify_timeout,
@@ -169,6 +181,15 @@ fn packet_bytes(given: Option<usize>) -> Result<usize, ConfigError> {
         Ok(bytes)
     } else {
         Err(ConfigError::BadPacketBytes(PACKET_BYTES_MAX))
+    }
+}
+
+fn node_connections(given: Option<usize>) -> Result<usize, ConfigError> {
+    let connections = given.unwrap_or(DEFAULT_NODE_CONNECTIONS_MAX);
+    if NODE_CONNECTIONS_MAX.contains(&connections) {
+        Ok(connections)
+    } else {
+        Err(ConfigError::BadNodeConnections(NODE_CONNECTIONS_MAX))
     }
 }
 
@@ -303,6 +324,10 @@ mod tests {
             (
                 "servers = ['a']\npassword = ''\npacket_bytes_max = 100",
                 "packet_bytes_max",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nnode_connections_max = 0",
+                "node_connections_max",
             ),
             (
                 "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",

@@ -6,7 +6,7 @@ use super::Request;
 use crate::cluster::{Cluster, ListParts};
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{Statement, parse};
-use crate::table::{Cell, Column, Row};
+use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
 /// The answer to a virtual statement.
@@ -16,10 +16,7 @@ pub(super) enum Answer {
     /// A list, part by part.
     List(ListParts),
     /// What is known of the statement before.
-    Diagnostics {
-        columns: Vec<Column>,
-        rows: Vec<Row>,
-    },
+    Diagnostics { columns: Vec<Column>, rows: Rows },
 }
 
 /// Runs a statement.
@@ -86,19 +83,24 @@ fn diagnostics_columns(diagnostics: &Diagnostics) -> Vec<Column> {
     }
 }
 
-fn diagnostics_rows(diagnostics: &Diagnostics, messages: &[Message]) -> Vec<Row> {
+fn diagnostics_rows(diagnostics: &Diagnostics, messages: &[Message]) -> Rows {
     let selected = diagnostics.select(messages);
     match diagnostics.form {
         Form::Messages { .. } => {
-            let row = |message: &&Message| {
-                vec![
-                    Cell::text(message.level.to_string()),
-                    Cell::Number(message.code.into()),
-                    Cell::text(message.text.clone()),
-                ]
-            };
-            selected.iter().map(row).collect()
+            let mut rows = Rows::new(3);
+            for message in selected {
+                rows.push_row([
+                    (&*message.level.to_string()).into(),
+                    Value::Number(message.code.into()),
+                    (&*message.text).into(),
+                ]);
+            }
+            rows
         }
-        Form::Count { .. } => vec![vec![Cell::Number(selected.len() as u64)]],
+        Form::Count { .. } => {
+            let mut rows = Rows::new(1);
+            rows.push(Value::Number(selected.len() as u64));
+            rows
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::answer::{self, Answer};
 use super::{Command, Outcome, OutcomeCell, Request};
 use crate::cluster::{Cluster, ListPart, ListParts};
 use crate::statement::diagnostics::{Level, Message};
-use crate::table::{Cell, Column, Kind, Row};
+use crate::table::{Column, Kind, Rows, Value};
 use crate::wire::OnePacketReader;
 use crate::wire::answer::SqlError;
 
@@ -73,7 +73,7 @@ impl Shim {
             Ok(Answer::Diagnostics { columns, rows }) => {
                 let columns = opensrv_columns(&columns);
                 let mut writer = results.start(&columns).await?;
-                write_rows(&mut writer, rows).await?;
+                write_rows(&mut writer, &rows).await?;
                 self.settle(Ok(()), None);
                 writer.finish().await
             }
@@ -106,7 +106,7 @@ impl Shim {
         let mut writer = results.start(&columns).await?;
         loop {
             match self.next_part(&mut parts).await {
-                Ok(ListPart::Rows(rows)) => write_rows(&mut writer, rows).await?,
+                Ok(ListPart::Rows(rows)) => write_rows(&mut writer, &rows).await?,
                 Ok(ListPart::End(messages)) => {
                     self.settle(Ok(()), Some(messages));
                     return writer.finish().await;
@@ -225,14 +225,14 @@ fn opensrv_columns(columns: &[Column]) -> Vec<OpensrvColumn> {
 
 async fn write_rows<W: AsyncWrite + Unpin>(
     writer: &mut RowWriter<'_, W>,
-    rows: Vec<Row>,
+    rows: &Rows,
 ) -> io::Result<()> {
-    for row in rows {
-        for cell in row {
-            match cell {
-                Cell::Null => writer.write_col(None::<u64>)?,
-                Cell::Number(number) => writer.write_col(number)?,
-                Cell::Text(text) => writer.write_col(text)?,
+    for row in rows.iter() {
+        for value in row.values() {
+            match value {
+                Value::Null => writer.write_col(None::<u64>)?,
+                Value::Number(number) => writer.write_col(number)?,
+                Value::Text(text) => writer.write_col(text)?,
             }
         }
         writer.end_row().await?;

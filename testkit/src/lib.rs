@@ -14,6 +14,10 @@
 
 pub mod certificates;
 pub mod cluster;
+mod door;
+pub mod host;
+pub mod link;
+mod lock;
 pub mod mariadb;
 pub mod paths;
 pub mod ports;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, Opts, OptsBuilder, Row, Value};
 use testkit::sim::{
-    Behaviour, Build, DbGrant, Garbage, KillBehaviour, Linger, ServerError, SimAccount, SimCluster,
-    SimNode, SimSession, Topology,
+    Behaviour, Build, DbGrant, Garbage, KillBehaviour, Linger, Reach, ServerError, SimAccount,
+    SimCluster, SimNode, SimSession, Topology,
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -147,6 +147,78 @@ async fn builds_differ_in_version_view_and_columns() {
             .len(),
         8
     );
+}
+
+#[tokio::test]
+async fn a_node_becomes_another_build_and_its_row_follows_when_it_is_listed_anew() {
+    let cluster = SimCluster::builder()
+        .nodes(2)
+        .build(Build::V4_0)
+        .start()
+        .await
+        .unwrap();
+    let node = cluster.node(1);
+    let mut open = connect(node).await;
+    let builds = || cluster.servers().into_iter().map(|row| row.build_version);
+    let before: Vec<_> = builds().collect();
+    node.set_build(Build::V4_2);
+    let columns = |rows: &[Row]| rows[0].columns_ref().len();
+    assert_eq!(columns(&rows(&mut open, LIST).await.unwrap()), 36);
+    assert!(builds().eq(before));
+    cluster.list_server(1);
+    assert!(builds().eq([Build::V4_0, Build::V4_2].map(|build| build.version().to_owned())));
+}
+
+#[tokio::test]
+async fn a_node_moves_to_another_port_and_its_row_follows_when_it_is_listed_anew() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    let node = cluster.node(1);
+    let mut open = connect(node).await;
+    let before = node.addr();
+    node.move_to_another_port().unwrap();
+    assert_ne!(node.addr(), before);
+    assert!(is_connection_lost(rows(&mut open, LIST).await));
+    assert!(TcpStream::connect(before).await.is_err());
+    assert_eq!(rows(&mut connect(node).await, LIST).await.unwrap().len(), 1);
+    assert_eq!(cluster.servers()[1].inner_port, before.port());
+    cluster.list_server(1);
+    assert_eq!(cluster.servers()[1].inner_port, node.sql_port());
+    assert_eq!(cluster.servers().len(), 2);
+}
+
+#[tokio::test]
+async fn a_node_answers_for_another_as_the_cluster_reaches_it() {
+    let cluster = SimCluster::builder()
+        .nodes(2)
+        .build(Build::V4_0)
+        .start()
+        .await
+        .unwrap();
+    let node = cluster.node(1);
+    let held = node.hold_sessions(3);
+    let mut conn = connect(cluster.node(0)).await;
+    let of_it = format!(
+        "SELECT ID FROM oceanbase.GV$OB_PROCESSLIST WHERE svr_ip = '{}' AND svr_port = {}",
+        node.ip(),
+        node.rpc_port()
+    );
+    let count = async |conn: &mut Conn| rows(conn, &of_it).await.map(|rows| rows.len());
+    let all = "SELECT COUNT(*) FROM oceanbase.GV$OB_PROCESSLIST";
+    assert_eq!(count(&mut conn).await.unwrap(), held.len());
+    assert_eq!(conn.query_first(all).await.unwrap(), Some(held.len() + 1));
+
+    // Clients cannot reach it, and the cluster can.
+    node.set_behaviour(Behaviour::HangInLogin);
+    assert_eq!(count(&mut conn).await.unwrap(), held.len());
+    node.set_behaviour(Behaviour::Refuse);
+    node.set_reach(Some(Reach::Answers));
+    assert_eq!(count(&mut conn).await.unwrap(), held.len());
+    // Nobody can.
+    node.set_reach(None);
+    assert_eq!(count(&mut conn).await.unwrap(), 0);
+    assert_eq!(conn.query_first(all).await.unwrap(), Some(1));
+    node.set_behaviour(Behaviour::AcceptNoGreeting);
+    assert!(hangs(count(&mut conn)).await);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use testkit::sim::{Behaviour, Garbage, ServerError, SimCluster};
+use testkit::sim::{Behaviour, Garbage, Reach, ServerError, SimCluster};
 
 use crate::support::{
     GRACE, List, SOON, connect, list, run, server_error, show_warnings, soon, try_connect,
@@ -58,6 +58,8 @@ async fn each_is_told_in_time(faults: impl IntoIterator<Item = Fault>) {
     let warden = warden(&cluster, ONE_SECOND).await;
     let mut conn = connect(&warden).await;
     let node = cluster.node(1);
+    // No other node knows of its sessions either.
+    node.set_reach(Some(Reach::Gone));
     let healthy = list(&mut conn).await;
     assert_eq!(healthy.failed(), []);
     assert_eq!(
@@ -127,8 +129,18 @@ async fn each_is_told_in_time(faults: impl IntoIterator<Item = Fault>) {
 async fn a_hung_node_is_named_at_every_stage_of_the_conversation() {
     use Behaviour::{AcceptNoGreeting, HangInLogin, HangInQuery, HangMidResult};
     each_is_told_in_time([
-        fault_at_login(AcceptNoGreeting, "NO ANSWER", 4012, "in connect and login"),
-        fault_at_login(HangInLogin, "NO ANSWER", 4012, "in connect and login"),
+        fault_at_login(
+            AcceptNoGreeting,
+            "NO ANSWER",
+            4012,
+            "no answer after 1.0 s in login",
+        ),
+        fault_at_login(
+            HangInLogin,
+            "NO ANSWER",
+            4012,
+            "no answer after 1.0 s in login",
+        ),
         fault(
             AcceptNoGreeting,
             "NO ANSWER",
@@ -145,7 +157,7 @@ async fn a_hung_node_is_named_at_every_stage_of_the_conversation() {
             HangMidResult { after_rows: 3 },
             "NO ANSWER",
             4012,
-            "in reading the answer",
+            "in reading the answer; the 3 rows that had come are dropped",
         ),
     ])
     .await;
@@ -163,19 +175,19 @@ async fn a_node_that_answers_wrongly_is_named_with_what_it_said() {
             Behaviour::Refuse,
             "REFUSED",
             1429,
-            "not reached after 0.0 s: ",
+            "not reached after 0.0 s in connect: ",
         ),
         fault(
             Behaviour::FailQuery(timeout()),
             "NODE ERROR",
             4012,
-            "error 4012: Timeout, query",
+            "it answered after 0.0 s in query: error 4012: Timeout, query",
         ),
         fault_at_login(
             Behaviour::LoginDenied,
             "LOGIN FAILED",
             1045,
-            "error 1045: Access denied",
+            "not let in after 0.0 s in login: error 1045: Access denied",
         ),
         fault(
             Behaviour::BreakOffMidResult { after_rows: 0 },
@@ -187,20 +199,25 @@ async fn a_node_that_answers_wrongly_is_named_with_what_it_said() {
             Behaviour::BreakOffMidResult { after_rows: 3 },
             "BROKEN OFF",
             1430,
-            "in reading the answer",
+            "; the 3 rows that had come are dropped",
         ),
         fault_at_login(
             Behaviour::Garbage(Garbage::ShortPacket),
             "BROKEN OFF",
-            1430,
-            "in connect and login",
+            1835,
+            "in login is no MySQL: ",
         ),
-        fault(garbage(None, Garbage::ShortPacket), "BROKEN OFF", 1430, ""),
+        fault(
+            garbage(None, Garbage::ShortPacket),
+            "BROKEN OFF",
+            1835,
+            "in query is no MySQL: ",
+        ),
         fault(
             garbage(Some(3), Garbage::ShortPacket),
             "BROKEN OFF",
-            1430,
-            "in reading the answer",
+            1835,
+            "in reading the answer is no MySQL: ",
         ),
     ])
     .await;
@@ -216,8 +233,8 @@ async fn a_node_that_speaks_another_protocol_is_named() {
         fault_at_login(
             Behaviour::Garbage(Garbage::Http),
             "BROKEN OFF",
-            1430,
-            "in connect and login",
+            1835,
+            "in login is no MySQL: ",
         ),
         // Read as a packet, it promises megabytes that never come.
         fault(http(None), "NO ANSWER", 4012, "in query"),

@@ -5,6 +5,7 @@ mod support;
 
 mod backends;
 mod cancel;
+mod detours;
 mod failed_nodes;
 mod kill;
 mod lists;

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::cluster::budget::Share;
-use crate::cluster::failure::{FailureKind, Stage};
+use crate::cluster::failure::Stage;
 use crate::cluster::fan_out::Stale;
-use crate::cluster::node::Rows;
+use crate::cluster::rows::Answer;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
 
@@ -23,39 +23,31 @@ fn server(addr: &str, zone: &str) -> Server {
 
 fn answered(addr: &str, zone: &str, columns: &[&str], rows: &[&[&str]]) -> NodeReport {
     let server = server(addr, zone);
-    let cells = |row: &&[&str]| {
-        row.iter()
-            .map(|v| (*v != "NULL").then(|| v.as_bytes().to_vec()))
-            .collect()
-    };
-    let rows = Rows {
-        columns: columns.iter().map(|&column| column.to_owned()).collect(),
-        rows: rows.iter().map(cells).collect(),
-    };
+    let values: Vec<Vec<_>> = rows
+        .iter()
+        .map(|row| row.iter().map(|&v| (v != "NULL").then_some(v)).collect())
+        .collect();
+    let rows: Vec<&[_]> = values.iter().map(|row| &row[..]).collect();
+    let answer = Answer::of(columns, &rows);
     NodeReport {
-        answer: Ok(NodeSessions::new(rows, server.addr, Share::unlimited())),
+        answer: Ok(NodeSessions::new(answer, server.addr, Share::unlimited())),
         server,
+        through: None,
     }
 }
 
 fn failed(addr: &str, zone: &str) -> NodeReport {
-    let failure = NodeFailure {
-        kind: FailureKind::NoAnswer,
-        stage: Stage::Query,
-        elapsed: Duration::from_secs(3),
-        server_code: None,
-        detail: String::new(),
-    };
     NodeReport {
         server: server(addr, zone),
-        answer: Err(failure),
+        answer: Err(NodeFailure::no_answer(Stage::Query, Duration::from_secs(3))),
+        through: None,
     }
 }
 
 /// A list that is complete.
 struct Listing {
     columns: Vec<Column>,
-    rows: Vec<Row>,
+    rows: Vec<Vec<Option<String>>>,
     messages: Vec<Message>,
 }
 
@@ -72,20 +64,31 @@ fn merge(
     let headers: Vec<_> = answered.iter().filter_map(header).collect();
     let mut merge = Merge::new(full, &headers, viewer);
     let columns = merge.columns().to_vec();
-    let mut rows = Vec::new();
+    let mut rows = Rows::new(columns.len());
     for node in &answered {
         let sessions = node.answer.as_ref().unwrap();
-        merge.begin_server(sessions);
-        for session in sessions.by_id() {
-            rows.extend(merge.row(&node.server, session));
+        let mut server = merge.server(node, sessions);
+        for session in sessions.iter() {
+            server.push(&mut rows, session);
         }
     }
     let (failed, messages) = merge.end(&failed, unusable, stale);
-    rows.extend(failed);
+    let rows = rows.iter().chain(failed.iter());
+    let rows = rows
+        .map(|row| row.values().map(shown_value).collect())
+        .collect();
     Listing {
         columns,
         rows,
         messages,
+    }
+}
+
+fn shown_value(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::Number(number) => Some(number.to_string()),
+        Value::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
     }
 }
 
@@ -120,12 +123,8 @@ fn shown(listing: &Listing, column: &str) -> Vec<String> {
         .iter()
         .position(|c| c.name == column)
         .unwrap();
-    let text = |cell: &Cell| match cell {
-        Cell::Null => "NULL".to_owned(),
-        Cell::Number(number) => number.to_string(),
-        Cell::Text(text) => String::from_utf8_lossy(text).into_owned(),
-    };
-    listing.rows.iter().map(|row| text(&row[at])).collect()
+    let text = |row: &Vec<Option<String>>| row[at].clone().unwrap_or_else(|| "NULL".into());
+    listing.rows.iter().map(text).collect()
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! From a statement and what a node knows to an answer. No I/O.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use super::behaviour::{ServerError, Topology};
@@ -7,6 +8,7 @@ use super::held_rows::HeldRows;
 use super::query::{Table, constant, one_row, query, shown};
 use super::rows::{Cell, DbGrant, ServerRow, SimAccount};
 use super::sessions::{Build, COLUMNS_3, Place, SHOW_COLUMNS, SHOW_FULL_COLUMNS, Sessions};
+use super::state::NodeState;
 use super::statement::{Item, Select, Statement, Value};
 
 /// What an answer may depend on.
@@ -18,11 +20,24 @@ pub(super) struct View<'a> {
     pub(super) user: &'a str,
     pub(super) cluster: &'a Cluster,
     pub(super) sessions: &'a dyn Fn() -> Sessions,
+    /// The sessions of those of the cluster's nodes that are wanted, as this node reaches them.
+    pub(super) others: &'a dyn Fn(&Wanted<'_>) -> Reached,
 }
+
+/// Which nodes are asked for.
+pub(super) type Wanted<'w> = dyn Fn(Place) -> bool + 'w;
+
+/// The sessions of several nodes, each with where it is.
+pub(super) type Reached = Result<Vec<(Place, Sessions)>, Hangs>;
+
+/// A node that was asked by another does not answer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hangs;
 
 /// What all nodes of a cluster share.
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
+    pub(super) nodes: Vec<Weak<NodeState>>,
     pub(super) name: String,
     pub(super) servers: Vec<ServerRow>,
     pub(super) topology: Topology,
@@ -34,6 +49,7 @@ pub(super) enum Answer {
     Ok,
     Rows(Table),
     Fail(ServerError),
+    FailAfter(Duration, ServerError),
     Sleep(Duration),
     Kill { query_only: bool, id: u32 },
 }
@@ -126,6 +142,9 @@ fn from_table(select: &Select, table: &str, view: &View<'_>) -> Answer {
         "oceanbase.v$ob_processlist" if !view.build.view_columns().is_empty() => {
             sessions(select, &view.build.view_columns(), view)
         }
+        "oceanbase.gv$ob_processlist" if !view.build.view_columns().is_empty() => {
+            cluster_sessions(select, &view.build.view_columns(), view)
+        }
         "oceanbase.__all_virtual_processlist" => sessions(select, COLUMNS_3, view),
         _ => Answer::Fail(no_table(table)),
     }
@@ -159,6 +178,35 @@ fn sessions(select: &Select, columns: &[&'static str], view: &View<'_>) -> Answe
         (listed, _) => listed,
     }
 }
+
+/// Of all nodes, or of those that `svr_ip` and `svr_port` name. One that is not there is left out, as
+/// OceanBase does; one that hangs makes all of it fail.
+fn cluster_sessions(select: &Select, columns: &[&'static str], view: &View<'_>) -> Answer {
+    let may_be = |column: &str, is: String| {
+        let values = select.filter.get(column);
+        values.is_none_or(|values| {
+            values
+                .iter()
+                .any(|value| shown(constant(value, view)) == is)
+        })
+    };
+    let wanted = |place: Place| {
+        may_be("svr_ip", place.ip.to_string()) && may_be("svr_port", place.rpc_port.to_string())
+    };
+    match (view.others)(&wanted) {
+        Ok(nodes) => {
+            let build = view.build;
+            let records = nodes
+                .into_iter()
+                .flat_map(move |(place, sessions)| sessions.records(place, build));
+            query(select, columns, records, view)
+        }
+        Err(Hangs) => Answer::FailAfter(OB_QUERY_TIMEOUT, query_timeout()),
+    }
+}
+
+/// OceanBase's own default.
+const OB_QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn from_nothing(select: &Select, view: &View<'_>) -> Answer {
     let sleep = select.items.iter().find_map(|item| match &item.value {
@@ -226,6 +274,10 @@ pub(super) fn unknown_thread(id: u32) -> ServerError {
     ServerError::new(1094, format!("Unknown thread id: {id}"))
 }
 
+fn query_timeout() -> ServerError {
+    ServerError::new(4012, "Timeout, query has reached the maximum query timeout")
+}
+
 fn no_table(table: &str) -> ServerError {
     ServerError::with_sqlstate(1146, "42S02", format!("Table '{table}' doesn't exist"))
 }
@@ -236,8 +288,24 @@ fn syntax_error() -> ServerError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::super::rows::SimSession;
     use super::*;
+
+    const PLACE: Place = Place {
+        ip: Ipv4Addr::new(127, 1, 0, 1),
+        sql_port: 2881,
+        rpc_port: 2882,
+    };
+    const OTHER: Place = Place {
+        ip: Ipv4Addr::new(127, 1, 0, 2),
+        ..PLACE
+    };
+    const HUNG: Place = Place {
+        rpc_port: 2982,
+        ..OTHER
+    };
 
     fn ask(build: Build, text: &str) -> Answer {
         let cluster = Cluster {
@@ -256,16 +324,18 @@ mod tests {
         };
         let view = View {
             build,
-            place: Place {
-                ip: [127, 1, 0, 1].into(),
-                sql_port: 2881,
-                rpc_port: 2882,
-            },
+            place: PLACE,
             zone: "z1",
             connection_id: 3,
             user: "root",
             cluster: &cluster,
             sessions: &sessions,
+            others: &|wanted| {
+                let node = |place| (place, sessions());
+                let hung = wanted(OTHER) && wanted(HUNG);
+                let there = [PLACE, OTHER].into_iter().filter(|place| wanted(*place));
+                (!hung).then(|| there.map(node).collect()).ok_or(Hangs)
+            },
         };
         answer(&Statement::parse(text), &view)
     }
@@ -319,6 +389,24 @@ mod tests {
         assert_eq!(rows(Build::V4_2, first), [[Cell::Number(7)]]);
         let none = "SELECT id FROM oceanbase.V$OB_PROCESSLIST WHERE ID = 102";
         assert!(rows(Build::V4_2, none).is_empty());
+    }
+
+    #[test]
+    fn another_nodes_sessions_are_had_by_its_rpc_address() {
+        let of = |condition: &str| {
+            format!("SELECT svr_ip, id FROM oceanbase.GV$OB_PROCESSLIST WHERE {condition}")
+        };
+        let other = of("svr_ip = '127.1.0.2' AND svr_port = 2882 AND id = 7");
+        let expected = [[Cell::text("127.1.0.2"), Cell::Number(7)]];
+        assert_eq!(rows(Build::V4_2, &other), expected);
+        let nobody = of("svr_ip = '127.1.0.9' AND svr_port = 2882");
+        assert!(rows(Build::V4_0, &nobody).is_empty());
+        assert_eq!(code(Build::V3, &other), 1146);
+        let with_a_hung_one = of("svr_ip = '127.1.0.2'");
+        let Answer::FailAfter(OB_QUERY_TIMEOUT, error) = ask(Build::V4_2, &with_a_hung_one) else {
+            panic!("no failure");
+        };
+        assert_eq!(error.code, 4012);
     }
 
     #[test]

@@ -94,6 +94,18 @@ pub enum Linger {
     Forever,
 }
 
+/// How a node is reached by the other nodes, when one of them is asked for its sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// It answers them.
+    #[default]
+    Answers,
+    /// It is not there: its sessions are left out, without a word.
+    Gone,
+    /// It does not answer: the query fails with 4012 after `ob_query_timeout`.
+    Hangs,
+}
+
 /// What becomes of a query on `oceanbase.__all_server`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub enum Topology {
@@ -203,6 +215,15 @@ impl Behaviour {
                 after_rows: None,
                 garbage,
             } => Turn::Garble(*garbage),
+        }
+    }
+
+    /// How the cluster reaches a node that behaves so: by other ports and processes than its clients do.
+    pub(super) fn reach(&self) -> Reach {
+        match self {
+            Self::Refuse => Reach::Gone,
+            Self::AcceptNoGreeting => Reach::Hangs,
+            _ => Reach::Answers,
         }
     }
 

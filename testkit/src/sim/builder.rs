@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, RwLock};
 
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use super::SimCluster;
 use super::answers::Cluster;
 use super::behaviour::Behaviour;
-use super::node::{SimNode, bind, listen};
-use super::rows::{DbGrant, ServerRow, SimAccount};
-use super::sessions::{Build, Place};
+use super::node::SimNode;
+use super::rows::{DbGrant, SimAccount};
+use super::sessions::Build;
 use super::state::NodeState;
+use crate::door::Door;
 
 const RPC_PORT: u16 = 2882;
 const ADDRESS_TRIES_MAX: usize = 1000;
@@ -156,14 +156,10 @@ impl SimClusterBuilder {
             shared,
             changed,
         };
-        cluster.set_servers(
-            cluster
-                .nodes
-                .iter()
-                .zip(1..)
-                .map(|(node, id)| row(node, id))
-                .collect(),
-        );
+        let rows = cluster.nodes.iter().zip(1..);
+        cluster.set_servers(rows.map(|(node, id)| node.row(id)).collect());
+        let states = cluster.nodes.iter().map(SimNode::downgrade).collect();
+        cluster.change(|cluster| cluster.nodes = states);
         Ok(cluster)
     }
 
@@ -173,41 +169,32 @@ impl SimClusterBuilder {
         shared: Arc<RwLock<Cluster>>,
         changed: watch::Sender<()>,
     ) -> io::Result<SimNode> {
-        let (reservation, listener, addr) = self.reserve(number)?;
+        let door = self.door(number)?;
         let rpc_port = match self.address {
             Address::Shared(_) => RPC_PORT + number as u16,
             Address::Own | Address::From(_) => RPC_PORT,
         };
-        let place = Place {
-            ip: *addr.ip(),
-            sql_port: addr.port(),
-            rpc_port,
-        };
         let state = NodeState::new(
-            place,
+            rpc_port,
             format!("z{}", number % self.zones + 1),
             self.builds.get(&number).copied().unwrap_or(self.build),
             self.first_id.unwrap_or_else(|| first_session_id(number)),
             shared,
             changed,
             self.behaviours.get(&number).cloned().unwrap_or_default(),
-            listener,
-        );
-        Ok(SimNode::new(state, reservation))
+            door,
+        )?;
+        Ok(SimNode::new(Arc::new(state)))
     }
 
-    /// A socket that keeps an address and a port for one node, and the listener there.
-    fn reserve(&self, number: usize) -> io::Result<(TcpSocket, TcpListener, SocketAddrV4)> {
+    /// An address and a port for one node.
+    fn door(&self, number: usize) -> io::Result<Door> {
         let at = |ip: Ipv4Addr| {
             let port = match self.address {
                 Address::Shared(_) if self.port != 0 => self.port + number as u16,
                 _ => self.port,
             };
-            let socket = bind((ip, port).into())?;
-            match socket.local_addr()? {
-                SocketAddr::V4(addr) => Ok((socket, listen(addr.into())?, addr)),
-                SocketAddr::V6(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
-            }
+            Door::open_at((ip, port).into())
         };
         match self.address {
             Address::Shared(ip) => at(ip),
@@ -225,19 +212,6 @@ impl SimClusterBuilder {
                 tried
             }
         }
-    }
-}
-
-fn row(node: &SimNode, id: u64) -> ServerRow {
-    ServerRow {
-        svr_ip: node.ip().to_string(),
-        svr_port: node.rpc_port(),
-        id,
-        zone: node.zone().to_owned(),
-        inner_port: node.sql_port(),
-        status: "ACTIVE".to_owned(),
-        with_rootserver: id == 1,
-        build_version: node.build().version().to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rows::SimSession;
 use super::sessions::Place;
-use super::state::locked;
+use crate::lock::locked;
 
 /// A client's connection.
 #[derive(Debug)]

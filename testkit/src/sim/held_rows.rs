@@ -7,8 +7,8 @@ use obwarden::wire::cursor::put_lenenc_bytes;
 use obwarden::wire::packet::put_packet;
 
 use super::rows::Cell;
-use super::state::locked;
 use super::statement::Item;
+use crate::lock::locked;
 
 /// What a NULL is in a row of the text protocol.
 const NULL: u8 = 0xfb;

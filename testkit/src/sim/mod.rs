@@ -45,7 +45,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
-pub use behaviour::{Behaviour, Garbage, KillBehaviour, Linger, ServerError, Topology};
+pub use behaviour::{Behaviour, Garbage, KillBehaviour, Linger, Reach, ServerError, Topology};
 pub use builder::SimClusterBuilder;
 pub use node::SimNode;
 pub use rows::{DbGrant, ServerRow, SimAccount, SimSession};
@@ -120,15 +120,24 @@ impl SimCluster {
 
     /// Takes the row of this node out of `__all_server`; the node itself stays.
     pub fn unlist_server(&self, number: usize) {
-        let (ip, port) = (
-            self.node(number).ip().to_string(),
-            self.node(number).sql_port(),
+        let node = self.node(number);
+        self.change(|cluster| cluster.servers.retain(|row| !node.is_named_by(row)));
+    }
+
+    /// Makes the row of this node say what it is now: its SQL port and its build. Where it has no row, it
+    /// gets one.
+    pub fn list_server(&self, number: usize) {
+        let node = self.node(number);
+        let now = node.row(number as u64 + 1);
+        self.change(
+            |cluster| match cluster.servers.iter_mut().find(|row| node.is_named_by(row)) {
+                Some(row) => {
+                    row.inner_port = now.inner_port;
+                    row.build_version = now.build_version;
+                }
+                None => cluster.servers.push(now),
+            },
         );
-        self.change(|cluster| {
-            cluster
-                .servers
-                .retain(|server| server.svr_ip != ip || server.inner_port != port);
-        });
     }
 
     /// Replaces the rows of `mysql.user`.

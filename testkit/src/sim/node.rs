@@ -2,27 +2,22 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::{fmt, io};
 
-use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::behaviour::{Behaviour, KillBehaviour};
-use super::rows::SimSession;
+use super::behaviour::{Behaviour, KillBehaviour, Reach};
+use super::rows::{ServerRow, SimSession};
 use super::server::serve;
 use super::sessions::Build;
-use super::state::{NodeState, locked};
+use super::state::NodeState;
 use super::statement::Statement;
 
 /// A listener on a loopback address with a scripted server behind it. It ends when it is dropped.
 pub struct SimNode {
     state: Arc<NodeState>,
     server: JoinHandle<()>,
-    runtime: Handle,
-    /// Bound and never listening: keeps the port while connecting is refused.
-    _reservation: TcpSocket,
 }
 
 impl fmt::Debug for SimNode {
@@ -38,29 +33,26 @@ impl Drop for SimNode {
 }
 
 impl SimNode {
-    pub(super) fn new(state: NodeState, reservation: TcpSocket) -> Self {
-        let state = Arc::new(state);
+    pub(super) fn new(state: Arc<NodeState>) -> Self {
         Self {
             server: tokio::spawn(serve(state.clone())),
             state,
-            runtime: Handle::current(),
-            _reservation: reservation,
         }
     }
 
     /// Its own loopback address.
     pub fn ip(&self) -> Ipv4Addr {
-        self.state.place.ip
+        self.state.ip
     }
 
     /// The port that clients connect to.
     pub fn sql_port(&self) -> u16 {
-        self.state.place.sql_port
+        self.state.door.addr().port()
     }
 
     /// The port that `svr_port` names. Nothing listens there.
     pub fn rpc_port(&self) -> u16 {
-        self.state.place.rpc_port
+        self.state.rpc_port
     }
 
     /// Address and SQL port.
@@ -80,7 +72,30 @@ impl SimNode {
 
     /// What it claims to be.
     pub fn build(&self) -> Build {
-        self.state.build
+        self.state.build()
+    }
+
+    /// Makes it another build, as after an upgrade: new connections are greeted so, and all lists have its
+    /// columns. Its row in `__all_server` stays until it is listed anew.
+    pub fn set_build(&self, build: Build) {
+        self.state.set_build(build);
+    }
+
+    /// Moves it to another port, which is free: its listener and its connections end, and it listens
+    /// there. Its row in `__all_server` stays until it is listed anew.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub fn move_to_another_port(&self) -> io::Result<()> {
+        self.state.door.move_to((self.ip(), 0).into())?;
+        self.cut_connections();
+        Ok(())
+    }
+
+    /// How the other nodes reach it; `None`: as its behaviour has it, which is that a process that is gone
+    /// or frozen gives them no answer, and any other does.
+    pub fn set_reach(&self, reach: Option<Reach>) {
+        self.state.set_reach(reach);
     }
 
     /// What it does now.
@@ -95,17 +110,36 @@ impl SimNode {
     pub fn set_behaviour(&self, behaviour: Behaviour) {
         let refuse = behaviour == Behaviour::Refuse;
         self.state.behaviour.send_replace(behaviour);
-        let mut listener = locked(&self.state.listener);
         if refuse {
-            *listener = None;
-            drop(listener);
+            self.state.door.close();
             self.cut_connections();
-        } else if listener.is_none() {
-            let _runtime = self.runtime.enter();
-            *listener = Some(listen(self.addr()).expect("the node's port is reserved for it"));
-            drop(listener);
+        } else {
+            let opened = self.state.door.open();
+            opened.expect("the node's port is reserved for it");
         }
-        self.state.listener_changed.notify_one();
+    }
+
+    /// Its row in `__all_server`, as an active server of this number.
+    pub(super) fn row(&self, id: u64) -> ServerRow {
+        ServerRow {
+            svr_ip: self.ip().to_string(),
+            svr_port: self.rpc_port(),
+            id,
+            zone: self.zone().to_owned(),
+            inner_port: self.sql_port(),
+            status: "ACTIVE".to_owned(),
+            with_rootserver: id == 1,
+            build_version: self.build().version().to_owned(),
+        }
+    }
+
+    /// Whether the row is this node's. A server is known by its RPC address.
+    pub(super) fn is_named_by(&self, row: &ServerRow) -> bool {
+        row.svr_ip == self.ip().to_string() && row.svr_port == self.rpc_port()
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<NodeState> {
+        Arc::downgrade(&self.state)
     }
 
     /// Changes what it does with a KILL.
@@ -191,18 +225,3 @@ impl SimNode {
         }
     }
 }
-
-/// Listens on `addr`, also while it is reserved or connections of an earlier listener linger.
-pub(super) fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
-    bind(addr)?.listen(CONNECTIONS_WAITING_MAX)
-}
-
-/// Binds without listening.
-pub(super) fn bind(addr: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr)?;
-    Ok(socket)
-}
-
-const CONNECTIONS_WAITING_MAX: u32 = 1024;

@@ -16,7 +16,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::behaviour::ServerError;
-use super::state::locked;
+use crate::lock::locked;
 
 /// So much is gathered before it is sent without a flush.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;

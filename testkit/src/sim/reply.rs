@@ -1,10 +1,12 @@
 //! From a login or a statement to what its client is to get, as soon as the node's behaviour lets it.
 
 use std::future::pending;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
-use super::answers::{Answer, View, answer, slept, unknown_thread};
-use super::behaviour::{Behaviour, KillBehaviour, Linger, ServerError, Stop, Topology, Turn};
+use super::answers::{Answer, Hangs, Reached, View, Wanted, answer, slept, unknown_thread};
+use super::behaviour::{
+    Behaviour, KillBehaviour, Linger, Reach, ServerError, Stop, Topology, Turn,
+};
 use super::connection::Connection;
 use super::query::Table;
 use super::state::NodeState;
@@ -114,6 +116,10 @@ impl Replier {
             Answer::Ok => Ok(Reply::Ok),
             Answer::Rows(table) => Ok(Reply::Rows(table, stop)),
             Answer::Fail(error) => Ok(Reply::Fail(error)),
+            Answer::FailAfter(time, error) => {
+                self.wait(tokio::time::sleep(time)).await?;
+                Ok(Reply::Fail(error))
+            }
             Answer::Sleep(time) => {
                 self.wait(tokio::time::sleep(time)).await?;
                 Ok(Reply::Rows(slept(statement), None))
@@ -166,13 +172,14 @@ impl Replier {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         let view = View {
-            build: self.state.build,
-            place: self.state.place,
+            build: self.state.build(),
+            place: self.state.place(),
             zone: &self.state.zone,
             connection_id: self.connection.id,
             user: &self.connection.user(),
             cluster: &cluster,
             sessions: &|| self.state.sessions(),
+            others: &|wanted| reached(&cluster.nodes, wanted),
         };
         answer(statement, &view)
     }
@@ -209,6 +216,22 @@ impl Replier {
     async fn wait<T>(&self, event: impl Future<Output = T>) -> Result<T, Interruption> {
         unless_interrupted(&self.connection, event).await
     }
+}
+
+/// The sessions of those nodes that are wanted, as the cluster reaches them.
+fn reached(nodes: &[Weak<NodeState>], wanted: &Wanted<'_>) -> Reached {
+    let mut reached = Vec::new();
+    for node in nodes.iter().filter_map(Weak::upgrade) {
+        let place = node.place();
+        if wanted(place) {
+            match node.reach() {
+                Reach::Answers => reached.push((place, node.sessions())),
+                Reach::Gone => {}
+                Reach::Hangs => return Err(Hangs),
+            }
+        }
+    }
+    Ok(reached)
 }
 
 /// Waits for `event`, unless the statement or the connection ends first.

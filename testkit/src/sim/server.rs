@@ -6,8 +6,7 @@
 //!
 //! The pump reads ahead, so that a client's leaving is noticed while the node pretends to hang.
 
-use std::future::{pending, poll_fn};
-use std::io;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use super::behaviour::Behaviour;
 use super::connection::Connection;
 use super::outlet::Outlet;
 use super::shim::Shim;
-use super::state::{NodeState, locked};
+use super::state::NodeState;
 
 /// How much of what a client sends is read while nobody asks for it.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
@@ -38,7 +37,7 @@ pub(super) async fn serve(state: Arc<NodeState>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = accept(&state) => match accepted {
+            accepted = state.door.accept() => match accepted {
                 Ok((socket, peer)) => {
                     let open = Open::new(state.clone(), peer);
                     connections.spawn(open.live(socket));
@@ -47,21 +46,6 @@ pub(super) async fn serve(state: Arc<NodeState>) {
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
             _ = connections.join_next(), if !connections.is_empty() => {}
-        }
-    }
-}
-
-/// The next connection, whichever listener it comes from.
-async fn accept(state: &NodeState) -> io::Result<(TcpStream, SocketAddr)> {
-    loop {
-        let changed = state.listener_changed.notified();
-        let accepted = poll_fn(|cx| match &*locked(&state.listener) {
-            Some(listener) => listener.poll_accept(cx),
-            None => std::task::Poll::Pending,
-        });
-        tokio::select! {
-            accepted = accepted => return accepted,
-            () = changed => {}
         }
     }
 }

@@ -178,7 +178,7 @@ impl AsyncMysqlShim<Outlet> for Shim {
     type Error = io::Error;
 
     fn version(&self) -> String {
-        self.replier.state.build.version().to_owned()
+        self.replier.state.build().version().to_owned()
     }
 
     fn connect_id(&self) -> u32 {

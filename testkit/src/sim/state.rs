@@ -1,38 +1,39 @@
 //! What a node knows at a moment: its connections, scripted sessions and records.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::answers::Cluster;
-use super::behaviour::{Behaviour, KillBehaviour};
+use super::behaviour::{Behaviour, KillBehaviour, Reach};
 use super::connection::Connection;
 use super::held_rows::Made;
 use super::rows::SimSession;
 use super::sessions::{Build, Place, Sessions};
+use crate::door::Door;
+use crate::lock::locked;
 
 /// Scripted sessions' ids begin so far above the first real one's.
 const SCRIPTED_ID_OFFSET: u32 = 100_000;
 
 #[derive(Debug)]
 pub(super) struct NodeState {
-    pub(super) place: Place,
+    pub(super) ip: Ipv4Addr,
+    pub(super) rpc_port: u16,
     pub(super) zone: String,
-    pub(super) build: Build,
     pub(super) first_id: u32,
     pub(super) cluster: Arc<RwLock<Cluster>>,
     /// Told whenever the cluster's topology switch is changed.
     pub(super) cluster_changed: watch::Sender<()>,
     pub(super) behaviour: watch::Sender<Behaviour>,
-    /// `None` while connecting is refused.
-    pub(super) listener: Mutex<Option<TcpListener>>,
-    pub(super) listener_changed: Notify,
+    /// Closed while connecting is refused.
+    pub(super) door: Door,
     /// Told whenever anything that a test may wait for has changed.
     pub(super) changed: watch::Sender<()>,
     inner: Mutex<Inner>,
@@ -42,6 +43,9 @@ pub(super) struct NodeState {
 
 #[derive(Debug, Default)]
 struct Inner {
+    build: Build,
+    /// `None`: as its behaviour has it.
+    reach: Option<Reach>,
     next_id: u32,
     connections: BTreeMap<u32, Arc<Connection>>,
     connections_peak: usize,
@@ -62,34 +66,66 @@ impl NodeState {
         reason = "one call, right below the builder"
     )]
     pub(super) fn new(
-        place: Place,
+        rpc_port: u16,
         zone: String,
         build: Build,
         first_id: u32,
         cluster: Arc<RwLock<Cluster>>,
         cluster_changed: watch::Sender<()>,
         behaviour: Behaviour,
-        listener: TcpListener,
-    ) -> Self {
-        let listens = behaviour != Behaviour::Refuse;
-        Self {
-            place,
+        door: Door,
+    ) -> io::Result<Self> {
+        let SocketAddr::V4(addr) = door.addr() else {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        };
+        if behaviour == Behaviour::Refuse {
+            door.close();
+        }
+        Ok(Self {
+            ip: *addr.ip(),
+            rpc_port,
             zone,
-            build,
             first_id,
             cluster,
             cluster_changed,
             behaviour: watch::Sender::new(behaviour),
-            listener: Mutex::new(listens.then_some(listener)),
-            listener_changed: Notify::new(),
+            door,
             changed: watch::Sender::new(()),
             inner: Mutex::new(Inner {
+                build,
                 next_id: first_id,
                 next_scripted_id: first_id.saturating_add(SCRIPTED_ID_OFFSET),
                 ..Inner::default()
             }),
             late_kills: Mutex::default(),
+        })
+    }
+
+    /// Where it is now.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            ip: self.ip,
+            sql_port: self.door.addr().port(),
+            rpc_port: self.rpc_port,
         }
+    }
+
+    pub(super) fn build(&self) -> Build {
+        self.read(|inner| inner.build)
+    }
+
+    pub(super) fn set_build(&self, build: Build) {
+        self.update(|inner| inner.build = build);
+    }
+
+    /// How the cluster's other nodes reach it now.
+    pub(super) fn reach(&self) -> Reach {
+        let set = self.read(|inner| inner.reach);
+        set.unwrap_or_else(|| self.behaviour.borrow().reach())
+    }
+
+    pub(super) fn set_reach(&self, reach: Option<Reach>) {
+        self.update(|inner| inner.reach = reach);
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
@@ -192,11 +228,12 @@ impl NodeState {
     }
 
     pub(super) fn sessions(&self) -> Sessions {
+        let place = self.place();
         self.read(|inner| {
             let connected = inner
                 .connections
                 .values()
-                .filter_map(|connection| connection.session(self.place));
+                .filter_map(|connection| connection.session(place));
             Sessions {
                 listed: connected.chain(inner.scripted.iter().cloned()).collect(),
                 held: inner.held.clone(),
@@ -244,9 +281,4 @@ impl NodeState {
             }
         });
     }
-}
-
-/// A test that panicked has already failed; what it held is still good to read.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -27,12 +27,13 @@ const PACKAGES: [(&str, &str); 6] = [
     ),
     (
         "util-linux",
-        "setpriv, which ends test servers with their test",
+        "setpriv, which ends test servers with their test; unshare and nsenter, for hosts of their own",
     ),
 ];
 
 /// Needed as programs, wherever they come from: program, package, and what it is for.
-const PROGRAMS: [(&str, &str, &str); 3] = [
+const PROGRAMS: [(&str, &str, &str); 4] = [
+    ("ip", "iproute2", "connects hosts whose cable tests pull"),
     ("javac", "default-jdk-headless", "runs Connector/J"),
     ("node", "nodejs", "runs npm's clients"),
     ("npm", "npm", "fetches npm's clients"),
