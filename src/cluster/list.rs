@@ -22,7 +22,7 @@ use crate::wire::answer::SqlError;
 
 /// Batches of rows that may wait for the client.
 const BATCHES_WAITING_MAX: usize = 2;
-/// How many bytes of values a batch has at least, but for a server's last.
+/// A batch of rows goes out when it takes so much memory, in bytes.
 const BATCH_BYTES: usize = 32 * 1024;
 
 /// A part of a list, in the order in which they come: columns, rows, end.
@@ -205,7 +205,7 @@ impl GoingOut<'_> {
             let mut batch = Rows::new(width);
             for session in sessions.iter() {
                 server.push(&mut batch, session);
-                if batch.value_bytes() >= BATCH_BYTES {
+                if batch.memory_bytes() >= BATCH_BYTES {
                     let full = std::mem::replace(&mut batch, Rows::new(width));
                     let _ = self.sender.send(Ok(ListPart::Rows(full))).await;
                 }
