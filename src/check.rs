@@ -7,8 +7,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::cluster::{
-    Cluster, ClusterView, Examination, Examined, ExaminedList, NodeFailure, SessionKey,
-    TopologyError,
+    Cluster, ClusterView, Examination, Examined, ExaminedList, Lacking, SessionKey, TopologyError,
 };
 
 /// What a check found.
@@ -51,7 +50,7 @@ fn report(examination: &Examination, account: &str) -> String {
         servers,
         unusable,
         view,
-        rights,
+        lacks,
     } = examination;
     let mut lines = Vec::new();
     // The columns of the first one are told; those of the others as far as they differ.
@@ -59,21 +58,16 @@ fn report(examination: &Examination, account: &str) -> String {
     let first = answered.next();
     for server in servers {
         lines.push(verdict(server));
-        match &server.answer {
-            Ok(list) => {
-                let compared_to = first.filter(|first| !std::ptr::eq(*first, list));
-                lines.push(format!(
-                    "    {}: {}",
-                    list.query,
-                    columns(list, compared_to)
-                ));
-                lines.push(format!("    {}", ids(list)));
-            }
-            Err(failure) => {
-                lines.extend(
-                    needed_by(failure).map(|on| format!("    {}", grant("SELECT", on, account))),
-                );
-            }
+        // A failure says what is needed itself.
+        if let Ok(list) = &server.answer {
+            let compared_to = first.filter(|first| !std::ptr::eq(*first, list));
+            let columns = columns(list, compared_to);
+            lines.push(format!("    {}: {columns}", list.query));
+            lines.push(format!("    {}", ids(list)));
+            lines.extend(list.needs_grant.as_ref().map(|grant| {
+                let what = "others' sessions are NOT in its list; the service account needs";
+                format!("    {what}: {grant}")
+            }));
         }
     }
     for row in unusable {
@@ -86,25 +80,20 @@ fn report(examination: &Examination, account: &str) -> String {
         failed.count()
     ));
     lines.extend(comparison(view));
-    match rights {
-        Ok(rights) => {
+    match lacks {
+        Ok(lacks) => {
             lines.push(format!(
                 "service account {account}: it may read what it needs"
             ));
-            if !rights.see_others {
-                let what = "without PROCESS it sees its own sessions only where a server asks for that right";
-                lines.push(format!("    {what}; {}", grant("PROCESS", "*.*", account)));
-            }
-            if !rights.kill_others {
-                let what = "without SUPER it ends its own sessions only where a server asks for that right";
-                lines.push(format!("    {what}; {}", grant("SUPER", "*.*", account)));
-            }
+            lines.extend(
+                lacks
+                    .iter()
+                    .map(|Lacking { what, grant }| format!("    {what}: {grant}")),
+            );
         }
         Err(error) => {
-            lines.push(format!(
-                "service account {account}: it cannot read accounts' rights: {error}"
-            ));
-            lines.push(format!("    {}", grant("SELECT", "mysql.*", account)));
+            let what = "it cannot read what accounts may do";
+            lines.push(format!("service account {account}: {what}: {error}"));
         }
     }
     lines.join("\n") + "\n"
@@ -219,22 +208,6 @@ fn some_of(sessions: &[SessionKey]) -> String {
 
 /// How many sessions are named that stand in one place only.
 const SESSIONS_SHOWN_MAX: usize = 5;
-
-/// What the service account must be able to read, where a server says that it may not.
-fn needed_by(failure: &NodeFailure) -> Option<&'static str> {
-    let denied = failure
-        .server_code
-        .is_some_and(|code| DENIED.contains(&code));
-    (failure.is_an_answer() && denied).then_some("oceanbase.*")
-}
-
-/// Access to a database, a table, a column or a statement is denied.
-const DENIED: [u16; 4] = [1044, 1142, 1143, 1227];
-
-fn grant(privilege: &str, on: &str, account: &str) -> String {
-    let account = account.replace('\\', "\\\\").replace('\'', "''");
-    format!("needed: GRANT {privilege} ON {on} TO '{account}'")
-}
 
 #[cfg(test)]
 mod tests;

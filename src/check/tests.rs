@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::cluster::{Difference, Ids, Rights, Server};
+use crate::cluster::{Difference, Ids, NodeFailure, Server};
 
 fn server(number: u8) -> Server {
     Server {
@@ -22,6 +22,7 @@ fn list(columns: &[&str]) -> ExaminedList {
             by_other_servers: 0,
             by_odp: 2,
         },
+        needs_grant: None,
     }
 }
 
@@ -40,13 +41,6 @@ fn denied() -> NodeFailure {
     }
 }
 
-fn rights(may: bool) -> Rights {
-    Rights {
-        see_others: may,
-        kill_others: may,
-    }
-}
-
 #[test]
 fn each_server_is_told_with_what_is_different_in_it() {
     let examination = Examination {
@@ -58,7 +52,7 @@ fn each_server_is_told_with_what_is_different_in_it() {
         ],
         unusable: vec!["nowhere:0".into()],
         view: ClusterView::Missing,
-        rights: Ok(rights(true)),
+        lacks: Ok(Vec::new()),
     };
     let report = report(&examination, "it's");
     let expected = "\
@@ -72,7 +66,6 @@ fn each_server_is_told_with_what_is_different_in_it() {
     SELECT * FROM oceanbase.V$OB_PROCESSLIST: 3 columns, without LEVEL, also TOP_INFO
     ids made by this server: 1, by another: 0, by ODP or without a server in them: 2
 10.0.0.4:2881 (z4)  build 4.2.1  NODE ERROR: it answered after 0.0 s in query: error 1142: SELECT command denied
-    needed: GRANT SELECT ON oceanbase.* TO 'it''s'
 __all_server names no address in 'nowhere:0'
 4 servers, 1 failed
 GV$OB_PROCESSLIST: there is no such view here
@@ -83,26 +76,34 @@ service account it's: it may read what it needs
 
 #[test]
 fn what_the_service_account_lacks_is_told_with_the_statement_that_grants_it() {
-    let report = |rights| {
+    let report = |lacks| {
+        let blind = ExaminedList {
+            needs_grant: Some("GRANT PROCESS ON *.* TO 'dba'".into()),
+            ..list(&["Id"])
+        };
         let examination = Examination {
-            servers: Vec::new(),
+            servers: vec![examined(1, Ok(blind))],
             unusable: Vec::new(),
             view: ClusterView::Missing,
-            rights,
+            lacks,
         };
         report(&examination, "dba")
     };
-    let poor = report(Ok(rights(false)));
-    for needed in [
-        "GRANT PROCESS ON *.* TO 'dba'",
-        "GRANT SUPER ON *.* TO 'dba'",
+    let lacking = Lacking {
+        what: "it ends nobody",
+        grant: "GRANT SUPER ON *.* TO 'dba'".into(),
+    };
+    let poor = report(Ok(vec![lacking]));
+    for told in [
+        "    it ends nobody: GRANT SUPER ON *.* TO 'dba'\n",
+        "    others' sessions are NOT in its list; the service account needs: GRANT PROCESS ON *.* TO 'dba'\n",
     ] {
-        assert!(poor.contains(needed), "{poor}");
+        assert!(poor.contains(told), "{poor}");
     }
     let failures = vec![("10.0.0.1:2881".to_owned(), "error 1142: denied".to_owned())];
     let blind = report(Err(TopologyError(failures)));
     assert!(
-        blind.contains("GRANT SELECT ON mysql.* TO 'dba'"),
+        blind.contains("it cannot read what accounts may do: "),
         "{blind}"
     );
 }

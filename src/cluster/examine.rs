@@ -14,6 +14,7 @@ use super::Cluster;
 use super::ask_any::ask_any;
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport};
+use super::grants::{grant_process, grant_super};
 use super::queries::{Columns, is_not_understood};
 use super::rights::Rights;
 use super::rows::Answer;
@@ -31,8 +32,17 @@ pub struct Examination {
     pub unusable: Vec<String>,
     /// How the servers' own lists compare with the cluster's.
     pub view: ClusterView,
-    /// What the service account may do, by the same rules as anybody else.
-    pub rights: Result<Rights, TopologyError>,
+    /// What the service account lacks, or why nobody can say.
+    pub lacks: Result<Vec<Lacking>, TopologyError>,
+}
+
+/// A right that the service account lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// What it cannot do.
+    pub what: &'static str,
+    /// The statement that ends that.
+    pub grant: String,
 }
 
 /// One server.
@@ -57,6 +67,8 @@ pub struct ExaminedList {
     pub sessions: usize,
     /// Who made their ids.
     pub ids: Ids,
+    /// What the service account lacks to see others' sessions, too.
+    pub needs_grant: Option<String>,
 }
 
 /// Sessions by who made their ids, as the ids say it.
@@ -116,9 +128,8 @@ impl Cluster {
         let (fan_out, snapshot, _) = begun?;
         let reports = fan_out.all().await;
         let view = self.compare(&reports).await;
-        let rights = self
-            .rights(&self.settings.user, self.statement_deadline())
-            .await;
+        let account = &self.settings.user;
+        let rights = self.rights(account, self.statement_deadline()).await;
         Ok(Examination {
             servers: reports
                 .into_iter()
@@ -126,7 +137,7 @@ impl Cluster {
                 .collect(),
             unusable: snapshot.unusable.clone(),
             view,
-            rights,
+            lacks: rights.map(|rights| lacking(rights, account)),
         })
     }
 
@@ -140,6 +151,7 @@ impl Cluster {
             },
             (answer, _) => Examined {
                 answer: answer.map(|sessions| ExaminedList {
+                    needs_grant: sessions.needs_grant.clone(),
                     query: self.queries.chosen(&server),
                     columns: sessions.header().names.clone(),
                     sessions: sessions.len(),
@@ -192,6 +204,21 @@ impl Cluster {
             }
         }
     }
+}
+
+/// What an account lacks that servers may ask for.
+fn lacking(rights: Rights, account: &str) -> Vec<Lacking> {
+    let sees = Lacking {
+        what: "it sees no others' sessions where a server asks for PROCESS",
+        grant: grant_process(account),
+    };
+    let ends = Lacking {
+        what: "it ends no others' sessions where a server asks for SUPER",
+        grant: grant_super(account),
+    };
+    let lacks = [(!rights.see_others, sees), (!rights.kill_others, ends)];
+    let lacks = lacks.into_iter().filter(|(lacks, _)| *lacks);
+    lacks.map(|(_, lacking)| lacking).collect()
 }
 
 impl Ids {

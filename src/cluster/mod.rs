@@ -17,9 +17,9 @@ mod dial;
 mod examine;
 mod failure;
 mod fan_out;
+mod grants;
 mod health;
 mod kill;
-mod kill_error;
 mod list;
 mod merge;
 mod node;
@@ -40,15 +40,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 use crate::transport::tls::ServerTls;
-pub use examine::{ClusterView, Difference, Examination, Examined, ExaminedList, Ids, SessionKey};
+pub use examine::{
+    ClusterView, Difference, Examination, Examined, ExaminedList, Ids, Lacking, SessionKey,
+};
 pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
 pub use health::Health;
-pub use kill::Killed;
-pub use kill_error::KillError;
+pub use kill::{KillError, Killed};
 pub use list::{ListError, ListPart, ListParts};
 use node::Node;
 use own_sessions::OwnSessions;
@@ -61,7 +63,7 @@ pub use topology::{Snapshot, TopologyError};
 pub struct Settings {
     /// Addresses to begin with, `host:port`, in order of preference.
     pub seeds: Vec<String>,
-    /// The service account's bare name.
+    /// The service account, as servers take it at a login.
     pub user: String,
     /// Its password; may be empty.
     pub password: String,
@@ -89,6 +91,13 @@ pub struct Settings {
     pub server_tls: Option<ServerTls>,
 }
 
+impl Settings {
+    /// The service account's own name: the diagnostic group of a login is no part of it.
+    pub(crate) fn account(&self) -> &str {
+        self.user.split('@').next().unwrap_or_default()
+    }
+}
+
 /// Between two looks for idle connections at least.
 const IDLE_LOOK_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
@@ -104,20 +113,22 @@ pub struct Cluster {
     health: Arc<Health>,
     own: Arc<OwnSessions>,
     clients: Arc<Clients>,
+    audit: Audit,
 }
 
 impl Cluster {
     /// A cluster that has not been asked anything yet.
-    pub fn new(settings: Settings, clients: Arc<Clients>) -> Arc<Self> {
+    pub fn new(settings: Settings, clients: Arc<Clients>, audit: Audit) -> Arc<Self> {
         Arc::new(Self {
             health: Arc::new(Health::new(settings.node_timeout)),
-            settings,
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
             host_names: Mutex::default(),
-            queries: queries::KnownQueries::default(),
+            queries: queries::KnownQueries::new(settings.account()),
             own: Arc::default(),
             clients,
+            audit,
+            settings,
         })
     }
 

@@ -21,7 +21,7 @@ impl Cluster {
             let room = PROBES_AT_ONCE_MAX - probes.len();
             for addr in self.health.take_due(Instant::now(), room) {
                 let cluster = Arc::clone(self);
-                probes.spawn(async move { cluster.look_again(addr).await });
+                probes.spawn(async move { cluster.probe_again(addr).await });
             }
             let next = self.health.next_due();
             let is_due = async {
@@ -41,7 +41,7 @@ impl Cluster {
 
     /// Logs on to a server anew and counts its sessions. What has failed is noted where it fails; while
     /// others use the server, their answers tell.
-    async fn look_again(&self, addr: SocketAddr) {
+    async fn probe_again(&self, addr: SocketAddr) {
         let deadline = self.statement_deadline();
         let Some(Ok(mut checkout)) = self.node(addr).log_on_anew(deadline).await else {
             return;

@@ -12,6 +12,7 @@ use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
 use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
 use super::merge::HIDDEN;
+use super::queries::Counted;
 use super::servers::Server;
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
@@ -20,15 +21,6 @@ use crate::table::{Column, Rows, Value};
 /// The question how many sessions a server has: the least that proves that it can be listed.
 #[derive(Debug, Clone, Copy)]
 struct AskCount;
-
-/// The answer to it.
-#[derive(Debug, Clone, Copy)]
-struct Counted {
-    /// The proxy's own among them.
-    sessions: u64,
-    /// On a connection that was there.
-    round_trip: Duration,
-}
 
 impl Question for AskCount {
     type Answer = Counted;
@@ -65,12 +57,8 @@ impl Cluster {
     ) -> Result<Counted, NodeFailure> {
         let mut checkout = self.node(server.addr).connect(deadline).await?;
         let counted = self.queries.count(server, &mut checkout, deadline).await;
-        let round_trip = checkout.round_trip();
         checkout.settle(counted.as_ref().err());
-        counted.map(|sessions| Counted {
-            sessions,
-            round_trip,
-        })
+        counted
     }
 
     /// The columns of that list.
@@ -173,7 +161,7 @@ const NAMES: [&str; 16] = [
 fn push_row(rows: &mut Rows, report: &NodeReport<Counted>, known: &Known) {
     let NodeReport { server, answer, .. } = report;
     let counted = answer.as_ref().ok();
-    let sessions = counted.filter(|_| known.shows_sessions);
+    let sessions = counted.filter(|all| known.shows_sessions && all.needs_grant.is_none());
     let time = |time: Option<SystemTime>| time.map(utc);
     let (started, stopped) = (time(server.start_service_time), time(server.stop_time));
     let (ip, last_seen) = (server.addr.ip().to_string(), time(known.last_seen));
@@ -198,11 +186,22 @@ fn push_row(rows: &mut Rows, report: &NodeReport<Counted>, known: &Known) {
     ]);
 }
 
-/// The warning about a server that has not answered.
+/// The warning about a server that has not answered, or not all.
 fn warning(report: &NodeReport<Counted>) -> Option<Message> {
-    let failure = report.answer.as_ref().err()?;
-    let text = format!("{}: {}", report.server.describe(), what_happened(failure));
-    Some(Message::warning(failure.code(), text))
+    let server = report.server.describe();
+    match &report.answer {
+        Err(failure) => {
+            let text = format!("{server}: {}", what_happened(failure));
+            Some(Message::warning(failure.code(), text))
+        }
+        Ok(counted) => {
+            let grant = counted.needs_grant.as_ref()?;
+            let text = format!(
+                "{server}: its sessions cannot be counted; the service account needs: {grant}"
+            );
+            Some(Message::warning(HIDDEN, text))
+        }
+    }
 }
 
 /// In the words of a list of sessions.
@@ -265,6 +264,7 @@ mod tests {
         Ok(Counted {
             sessions: 12,
             round_trip: Duration::from_micros(1600),
+            needs_grant: None,
         })
     }
 
@@ -283,6 +283,18 @@ mod tests {
     fn who_may_not_see_others_sessions_is_not_told_how_many_there_are() {
         let seen = texts(&report(counted()), false);
         assert_eq!(&seen[10..13], ["NULL", "YES", "2"]);
+    }
+
+    #[test]
+    fn a_count_of_the_service_accounts_own_sessions_is_none() {
+        let grant = "GRANT PROCESS ON *.* TO 'warden'";
+        let counted = counted().map(|counted| Counted {
+            needs_grant: Some(grant.into()),
+            ..counted
+        });
+        let report = report(counted);
+        assert_eq!(&texts(&report, true)[10..13], ["NULL", "YES", "2"]);
+        assert!(warning(&report).unwrap().text.ends_with(grant));
     }
 
     #[test]
