@@ -26,6 +26,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// Each value of each session in a list is an allocation of the driver's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// One address from which a DBA sees and ends every session of an OceanBase cluster.
 #[derive(Debug, Parser)]
 #[command(version, about)]

@@ -77,14 +77,18 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
-/// Rows of one width, packed: all their values in one buffer, and where each of them ends. A million rows
-/// cost a few large allocations, and what they take of memory is known.
-#[derive(Clone, Default, PartialEq, Eq)]
+/// Rows of one width, packed into a few blocks of memory: a million rows cost no million allocations, and what
+/// they take is known. A row is where each of its values ends, and then the values.
+#[derive(Clone, Default)]
 pub struct Rows {
     width: usize,
-    bytes: Vec<u8>,
-    /// For each value its kind in the two highest bits, and where it ends in the rest.
+    len: usize,
+    /// Each holds whole rows, and is never made longer than it was made for.
+    blocks: Vec<Vec<u8>>,
+    memory_bytes: usize,
+    /// The row that is being put together: the ends of its values, and these.
     ends: Vec<u32>,
+    values: Vec<u8>,
 }
 
 /// The kinds of values, as the two highest bits of an end say them.
@@ -93,13 +97,18 @@ const NULL: u32 = 1 << 30;
 const NUMBER: u32 = 2 << 30;
 const KIND_MASK: u32 = 3 << 30;
 
-/// How much rows that grow ask for at once, in bytes: the half of what they have, but no more than this.
-const GROWTH_BYTES_MAX: usize = 256 * 1024;
+/// The bytes of one end.
+const END_BYTES: usize = size_of::<u32>();
+
+/// The most that a row can hold, in bytes.
+const ROW_BYTES_MAX: usize = (1 << 30) - 1;
+
+/// Memory is taken in blocks of this size, but for the first few, which are smaller, and for a row that is
+/// larger: of one size, so that what one answer gives back is good for the next.
+const BLOCK_BYTES: usize = 16 * 1024;
+const FIRST_BLOCK_BYTES: usize = 1024;
 
 impl Rows {
-    /// The most that rows can hold, in bytes of values.
-    pub const BYTES_MAX: usize = (1 << 30) - 1;
-
     /// No rows, of `width` values each.
     pub fn new(width: usize) -> Self {
         Self {
@@ -110,57 +119,57 @@ impl Rows {
 
     /// How many there are, whole ones.
     pub fn len(&self) -> usize {
-        self.ends.len().checked_div(self.width).unwrap_or(0)
+        self.len
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// What their values take, in bytes.
-    pub fn value_bytes(&self) -> usize {
-        self.bytes.len()
+        self.len == 0
     }
 
     /// What they take of memory, in bytes.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>()
+        self.memory_bytes
     }
 
-    /// Whether a row with `bytes` of values has room.
-    pub fn has_room(&self, bytes: usize) -> bool {
-        self.bytes.len().saturating_add(bytes) <= Self::BYTES_MAX
-    }
-
-    /// Adds a value to the last row, or begins the next one with it. One that has no room is NULL.
+    /// Adds a value to the last row, or begins the next one with it. One that has no room in a row is NULL.
     pub fn push(&mut self, value: Value<'_>) {
         let kind = match value {
-            Value::Text(text) if self.has_room(text.len()) => {
-                self.grow(text.len());
-                self.bytes.extend_from_slice(text);
+            Value::Text(text) if self.values.len() + text.len() <= ROW_BYTES_MAX => {
+                self.values.extend_from_slice(text);
                 TEXT
             }
-            Value::Number(number) if self.has_room(size_of::<u64>()) => {
-                self.grow(size_of::<u64>());
-                self.bytes.extend_from_slice(&number.to_le_bytes());
+            Value::Number(number) => {
+                self.values.extend_from_slice(&number.to_le_bytes());
                 NUMBER
             }
-            _ => NULL,
+            Value::Text(_) | Value::Null => NULL,
         };
-        self.ends.push(kind | self.bytes.len() as u32);
+        self.ends.push(kind | self.values.len() as u32);
+        if self.ends.len() == self.width {
+            self.end_row();
+        }
     }
 
-    /// Makes room by little more than is needed: doubling would waste half of a long answer.
-    fn grow(&mut self, more: usize) {
-        if self.bytes.capacity() - self.bytes.len() < more {
-            let some = (self.bytes.len() / 2).min(GROWTH_BYTES_MAX);
-            self.bytes.reserve_exact(more.max(some));
+    fn end_row(&mut self) {
+        let needed = self.ends.len() * END_BYTES + self.values.len();
+        let last = self.blocks.last();
+        if last.is_none_or(|last| last.capacity() - last.len() < needed) {
+            let before = last.map_or(0, Vec::capacity);
+            let usual = (2 * before).clamp(FIRST_BLOCK_BYTES, BLOCK_BYTES);
+            let block = Vec::with_capacity(usual.max(needed));
+            self.memory_bytes += block.capacity();
+            self.blocks.push(block);
         }
-        if self.ends.capacity() == self.ends.len() {
-            let some = (self.ends.len() / 2).min(GROWTH_BYTES_MAX / size_of::<u32>());
-            self.ends.reserve_exact(some.max(self.width).max(1));
+        if let Some(block) = self.blocks.last_mut() {
+            for end in &self.ends {
+                block.extend_from_slice(&end.to_le_bytes());
+            }
+            block.extend_from_slice(&self.values);
         }
+        self.len += 1;
+        self.ends.clear();
+        self.values.clear();
     }
 
     /// Adds a row.
@@ -170,36 +179,53 @@ impl Rows {
         }
     }
 
-    /// The row of this number.
-    pub fn row(&self, number: usize) -> Row<'_> {
+    /// The row at a place that [`Row::place`] has given.
+    pub fn at(&self, place: Place) -> Row<'_> {
+        let block = self.blocks.get(place.block as usize);
         Row {
-            rows: self,
-            first: number * self.width,
+            width: self.width,
+            bytes: block
+                .and_then(|block| block.get(place.offset as usize..))
+                .unwrap_or_default(),
+            place,
         }
+    }
+
+    /// The first of them; one of NULLs where there is none.
+    pub fn first(&self) -> Row<'_> {
+        self.at(Place::default())
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.len()).map(|number| self.row(number))
-    }
-
-    fn value(&self, at: usize) -> Value<'_> {
-        let Some(&end) = self.ends.get(at) else {
-            return Value::Null;
-        };
-        let position = |end: u32| (end & !KIND_MASK) as usize;
-        let before = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let begin = before.map_or(0, |end| position(*end));
-        let bytes = self.bytes.get(begin..position(end)).unwrap_or_default();
-        match end & KIND_MASK {
-            TEXT => Value::Text(bytes),
-            NUMBER => bytes.first_chunk().map_or(Value::Null, |number| {
-                Value::Number(u64::from_le_bytes(*number))
-            }),
-            _ => Value::Null,
-        }
+        let mut place = Place::default();
+        (0..self.len).map(move |_| {
+            let block = self.blocks.get(place.block as usize);
+            if block.is_some_and(|block| block.len() <= place.offset as usize) {
+                place = Place {
+                    block: place.block + 1,
+                    offset: 0,
+                };
+            }
+            let row = self.at(place);
+            place.offset += row.len() as u32;
+            row
+        })
     }
 }
+
+impl PartialEq for Rows {
+    fn eq(&self, other: &Self) -> bool {
+        self.width == other.width
+            && self.len == other.len
+            && self
+                .iter()
+                .zip(other.iter())
+                .all(|(a, b)| a.values().eq(b.values()))
+    }
+}
+
+impl Eq for Rows {}
 
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -207,20 +233,59 @@ impl fmt::Debug for Rows {
     }
 }
 
+/// Where a row stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    block: u32,
+    offset: u32,
+}
+
 /// One of several rows.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
-    rows: &'a Rows,
-    first: usize,
+    width: usize,
+    /// From its beginning on, and what follows it.
+    bytes: &'a [u8],
+    place: Place,
 }
 
 impl<'a> Row<'a> {
+    /// Where it stands among its rows.
+    pub fn place(self) -> Place {
+        self.place
+    }
+
+    /// What it takes, in bytes.
+    fn len(self) -> usize {
+        let last = self.width.checked_sub(1).and_then(|last| self.end(last));
+        self.width * END_BYTES + last.map_or(0, position)
+    }
+
+    fn end(self, column: usize) -> Option<u32> {
+        let end = self.bytes.get(column * END_BYTES..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*end))
+    }
+
     /// The value of column number `column`; NULL where there is no such column.
     pub fn value(self, column: usize) -> Value<'a> {
-        if column < self.rows.width {
-            self.rows.value(self.first + column)
+        let end = if column < self.width {
+            self.end(column)
         } else {
-            Value::Null
+            None
+        };
+        let Some(end) = end else {
+            return Value::Null;
+        };
+        let before = column.checked_sub(1).and_then(|before| self.end(before));
+        let values = self.width * END_BYTES;
+        let (begin, end_at) = (before.map_or(0, position), position(end));
+        let bytes = self.bytes.get(values + begin..values + end_at);
+        match (end & KIND_MASK, bytes.unwrap_or_default()) {
+            (TEXT, bytes) => Value::Text(bytes),
+            (NUMBER, bytes) => bytes.first_chunk().map_or(Value::Null, |number| {
+                Value::Number(u64::from_le_bytes(*number))
+            }),
+            _ => Value::Null,
         }
     }
 
@@ -234,8 +299,13 @@ impl<'a> Row<'a> {
 
     /// All its values.
     pub fn values(self) -> impl Iterator<Item = Value<'a>> {
-        (0..self.rows.width).map(move |column| self.value(column))
+        (0..self.width).map(move |column| self.value(column))
     }
+}
+
+/// Where a value ends, in its row's values.
+fn position(end: u32) -> usize {
+    (end & !KIND_MASK) as usize
 }
 
 impl fmt::Debug for Row<'_> {
@@ -254,24 +324,38 @@ mod tests {
         let long = vec![b'x'; 100_000];
         let first = [Value::Null, Value::Number(u64::MAX), Value::Text(b"")];
         let second = [Value::Text(&long), Value::Null, Value::Number(0)];
-        rows.push_row(first);
-        rows.push_row(second);
-        assert_eq!(rows.len(), 2);
+        for row in [first, second, first] {
+            rows.push_row(row);
+        }
+        assert_eq!(rows.len(), 3);
         let read: Vec<Vec<_>> = rows.iter().map(|row| row.values().collect()).collect();
-        assert_eq!(read, [first, second]);
-        assert_eq!(rows.row(1).text(0), Some(&long[..]));
-        assert_eq!(rows.row(1).value(3), Value::Null);
-        assert_eq!(rows.row(7).value(0), Value::Null);
+        assert_eq!(read, [first, second, first]);
+        let places: Vec<Place> = rows.iter().map(Row::place).collect();
+        assert_eq!(rows.at(places[1]).text(0), Some(&long[..]));
+        assert_eq!(rows.at(places[1]).value(3), Value::Null);
+        assert_eq!(Rows::new(2).first().value(0), Value::Null);
     }
 
     #[test]
     fn a_row_that_is_not_all_there_does_not_count() {
         let mut rows = Rows::new(2);
         rows.push("a".into());
-        assert!(rows.is_empty());
+        assert!(rows.is_empty() && rows.iter().next().is_none());
         rows.push("b".into());
         assert_eq!(rows.len(), 1);
         assert_eq!(Rows::new(0).len(), 0);
+    }
+
+    #[test]
+    fn rows_are_equal_when_their_values_are() {
+        let rows = |texts: &[&str]| {
+            let mut rows = Rows::new(1);
+            rows.push_row(texts.iter().map(|text| (*text).into()));
+            rows
+        };
+        assert_eq!(rows(&["a", "b"]), rows(&["a", "b"]));
+        assert_ne!(rows(&["a", "b"]), rows(&["a", "c"]));
+        assert_ne!(rows(&["a"]), rows(&["a", "b"]));
     }
 
     #[test]
@@ -280,8 +364,9 @@ mod tests {
         for _ in 0..100_000 {
             rows.push(Value::Text(&[b'x'; 46]));
         }
-        let needed = 100_000 * (46 + 4);
-        assert!(rows.memory_bytes() >= needed);
-        assert!(rows.memory_bytes() <= needed + 2 * GROWTH_BYTES_MAX);
+        let needed = 100_000 * (46 + END_BYTES);
+        let wasted = rows.memory_bytes() - needed;
+        assert!(wasted <= needed / 100 + BLOCK_BYTES, "{wasted}");
+        assert_eq!(rows.iter().count(), 100_000);
     }
 }

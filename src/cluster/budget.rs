@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphor
 use tokio::time::Instant;
 
 /// What a share takes from the budget at once, in bytes, so that a row does not cost a lock each.
-const TAKEN_AT_ONCE_BYTES: usize = 64 * 1024;
+const TAKEN_AT_ONCE_BYTES: usize = 16 * 1024;
 
 /// The budget of one list.
 #[derive(Debug)]

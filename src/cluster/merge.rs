@@ -308,25 +308,23 @@ fn text<'a>(value: Option<&'a (impl AsRef<[u8]> + ?Sized)>) -> Value<'a> {
 fn shorten(info: &[u8], short: &mut String) {
     short.clear();
     let text = String::from_utf8_lossy(info);
-    let mut room = INFO_CHARS;
-    for word in text.split_whitespace() {
-        if !short.is_empty() && room > 0 {
-            short.push(' ');
-            room -= 1;
+    let mut chars = 0;
+    let mut blank = false;
+    for c in text.trim_start().chars() {
+        if c.is_whitespace() {
+            blank = true;
+            continue;
         }
-        let end = word
-            .char_indices()
-            .nth(room)
-            .map_or(word.len(), |(at, _)| at);
-        short.push_str(&word[..end]);
-        room = room.saturating_sub(if end == word.len() {
-            word.chars().count()
-        } else {
-            room
-        });
-        if room == 0 {
+        if blank {
+            short.push(' ');
+            chars += 1;
+            blank = false;
+        }
+        if chars >= INFO_CHARS {
             break;
         }
+        short.push(c);
+        chars += 1;
     }
 }
 

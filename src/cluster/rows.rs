@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Error, QueryResult, TextProtocol, Value as DriverValue};
+use mysql_async::{Conn, QueryResult, TextProtocol, Value as DriverValue};
 
 use super::budget::Share;
 use super::failure::{NodeFailure, Stage};
@@ -81,13 +81,7 @@ async fn read_rows(
 ) -> mysql_async::Result<Option<usize>> {
     while let Some(row) = result.next().await? {
         let before = rows.memory_bytes();
-        let values = row.unwrap_raw();
-        let bytes = values.iter().flatten().map(value_bytes).sum();
-        if !rows.has_room(bytes) {
-            let text = format!("an answer of more than {} bytes", Rows::BYTES_MAX);
-            return Err(Error::Other(text.into()));
-        }
-        for value in &values {
+        for value in &row.unwrap_raw() {
             rows.push(match value {
                 Some(DriverValue::Bytes(bytes)) => Value::Text(bytes),
                 // In the text protocol servers send nothing else.
@@ -100,13 +94,6 @@ async fn read_rows(
         }
     }
     Ok(None)
-}
-
-fn value_bytes(value: &DriverValue) -> usize {
-    match value {
-        DriverValue::Bytes(bytes) => bytes.len(),
-        _ => 0,
-    }
 }
 
 /// Waits for the driver, but not beyond the deadline. A panic in it, on whatever a server has sent, is an error

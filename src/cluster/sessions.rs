@@ -3,20 +3,21 @@
 //! Column sets differ by branch and even within a rolling upgrade, so rows are read by the names in the
 //! answer's header.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::budget::Share;
 use super::rows::Answer;
-use crate::table::{Row, Rows, Value};
+use crate::table::{Place, Row, Rows, Value};
 
 /// The sessions that one server holds, ordered by id.
 #[derive(Debug)]
 pub(super) struct NodeSessions {
     header: Arc<SessionsHeader>,
     rows: Rows,
-    /// The rows that are sessions of this server, in their order.
-    order: Vec<u32>,
+    /// Where the rows stand that are sessions of this server, in their order.
+    order: Vec<Place>,
     /// Others' sessions may be missing, since the server does not show them to the service account; this
     /// statement would change that.
     pub(super) needs_grant: Option<String>,
@@ -107,17 +108,15 @@ impl NodeSessions {
             })
         };
         let rows = answer.rows;
-        let own = (0..rows.len()).filter(|number| is_own(rows.row(*number)));
-        let mut order: Vec<u32> = own.map(|number| number as u32).collect();
-        let id = |number: &u32| {
-            let row = rows.row(*number as usize);
-            Session {
+        let own = rows.iter().filter(|row| is_own(*row));
+        let mut order: Vec<Place> = own.map(Row::place).collect();
+        order.sort_by_cached_key(|place| {
+            let session = Session {
                 header: &header,
-                row,
-            }
-            .id()
-        };
-        order.sort_by_cached_key(id);
+                row: rows.at(*place),
+            };
+            session.id()
+        });
         Self {
             header,
             rows,
@@ -144,9 +143,9 @@ impl NodeSessions {
 
     /// All of them, ordered by id.
     pub(super) fn iter(&self) -> impl Iterator<Item = Session<'_>> {
-        self.order.iter().map(|number| Session {
+        self.order.iter().map(|place| Session {
             header: &self.header,
-            row: self.rows.row(*number as usize),
+            row: self.rows.at(*place),
         })
     }
 
@@ -217,25 +216,21 @@ impl<'a> Session<'a> {
     }
 
     /// The address of the client itself, also behind ODP, where the server knows it.
-    pub(super) fn client(&self) -> Option<String> {
-        let host = || {
-            self.host()
-                .map(|host| String::from_utf8_lossy(host).into_owned())
-        };
+    pub(super) fn client(&self) -> Option<Cow<'a, [u8]>> {
+        let host = self.host();
         let Some(ip) = self.text(self.header.client_ip).filter(|ip| !ip.is_empty()) else {
-            return host();
+            return host.map(Cow::Borrowed);
         };
-        let ip = String::from_utf8_lossy(ip);
-        let port = self
-            .text(self.header.client_port)
-            .map(String::from_utf8_lossy);
-        match port.filter(|port| port != "0") {
-            Some(port) if ip.contains(':') => Some(format!("[{ip}]:{port}")),
-            Some(port) => Some(format!("{ip}:{port}")),
+        let port = self.text(self.header.client_port);
+        match port.filter(|port| *port != b"0") {
+            Some(port) if ip.contains(&b':') => Some([b"[", ip, b"]:", port].concat().into()),
+            Some(port) => Some([ip, b":", port].concat().into()),
             // Without a port of its own, the one in Host is right if the address is the same.
-            None => host()
-                .filter(|host| names_address(host, &ip))
-                .or_else(|| Some(ip.into_owned())),
+            None => Some(
+                host.filter(|host| names_address(host, ip))
+                    .unwrap_or(ip)
+                    .into(),
+            ),
         }
     }
 
@@ -253,9 +248,15 @@ impl<'a> Session<'a> {
 }
 
 /// Whether a Host is the address `ip`, with a port.
-fn names_address(host: &str, ip: &str) -> bool {
-    host.rsplit_once(':')
-        .is_some_and(|(address, _)| address.trim_matches(['[', ']']) == ip)
+fn names_address(host: &[u8], ip: &[u8]) -> bool {
+    let Some(colon) = memchr::memrchr(b':', host) else {
+        return false;
+    };
+    let address = &host[..colon];
+    let bracketed = address
+        .strip_prefix(b"[")
+        .and_then(|rest| rest.strip_suffix(b"]"));
+    bracketed.unwrap_or(address) == ip
 }
 
 #[cfg(test)]
@@ -327,7 +328,10 @@ mod tests {
             ),
         ] {
             let node = sessions(&columns, &row);
-            assert_eq!(node.find(1).unwrap().client().as_deref(), Some(client));
+            assert_eq!(
+                node.find(1).unwrap().client().as_deref(),
+                Some(client.as_bytes())
+            );
         }
     }
 

@@ -257,6 +257,6 @@ impl Cluster {
 }
 
 fn cluster_name(answer: &Answer) -> Option<String> {
-    let value = answer.rows.row(0).text(answer.column("value")?)?;
+    let value = answer.rows.first().text(answer.column("value")?)?;
     Some(String::from_utf8_lossy(value).into_owned()).filter(|name| !name.is_empty())
 }

@@ -9,7 +9,7 @@ use opensrv_mysql::{
     ErrorKind, InitWriter, OkResponse, ParamParser, QueryResultWriter, RowWriter,
     StatementMetaWriter,
 };
-use tokio::io::{AsyncReadExt, AsyncWrite, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 
 use super::answer::{self, Answer};
 use super::{Command, Outcome, OutcomeCell, Request};
@@ -18,6 +18,9 @@ use crate::statement::diagnostics::{Level, Message};
 use crate::table::{Column, Kind, Rows, Value};
 use crate::wire::OnePacketReader;
 use crate::wire::answer::SqlError;
+
+/// How much of a reply is passed on at once, in bytes.
+const WRITTEN_AT_ONCE_BYTES: usize = 16 * 1024;
 
 /// Answers the one statement of a console.
 pub(super) struct Shim {
@@ -38,6 +41,8 @@ impl Shim {
     /// Runs opensrv over `input`, what the session has sent, until the session has its reply or leaves.
     pub(super) async fn serve(self, input: Vec<u8>, stream: DuplexStream) {
         let (rest, writer) = tokio::io::split(stream);
+        // opensrv writes packet by packet, and flushes at a reply's end.
+        let writer = BufWriter::with_capacity(WRITTEN_AT_ONCE_BYTES, writer);
         let reader = OnePacketReader::new(io::Cursor::new(input).chain(rest));
         if let Err(error) = AsyncMysqlIntermediary::run_on(self, reader, writer).await {
             // The session sees a reply that breaks off; that it has left is no error.
