@@ -16,3 +16,4 @@ mod lists;
 mod login_names;
 mod rights;
 mod topology;
+mod topology_changes;
