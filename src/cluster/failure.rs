@@ -239,6 +239,9 @@ pub(crate) const ER_QUERY_ON_FOREIGN_DATA_SOURCE: u16 = 1430;
 
 /// Whether a connection has ended, rather than brought something that cannot be read.
 fn has_ended(error: &io::Error) -> bool {
+    if error.kind() == io::ErrorKind::Other {
+        return error.to_string().contains(ENDED_IN_A_PACKET);
+    }
     matches!(
         error.kind(),
         io::ErrorKind::UnexpectedEof
@@ -251,6 +254,9 @@ fn has_ended(error: &io::Error) -> bool {
             | io::ErrorKind::NetworkUnreachable
     )
 }
+
+/// What the driver's reader of packets says when the stream ends in the middle of one; it has no kind for it.
+const ENDED_IN_A_PACKET: &str = "bytes remaining on stream";
 
 /// Whether no TCP connection came about, so that the server is not there rather than in trouble.
 fn never_connected(error: &io::Error) -> bool {

@@ -264,7 +264,11 @@ impl Checkout {
         match failure {
             None => self.give_back(),
             Some(failure) if failure.kind == FailureKind::NodeError => self.give_back(),
-            Some(_) => drop(self),
+            Some(_) => {
+                // Those that lie idle have taken the same way, and may have died with this one.
+                self.node.close_idle(Duration::ZERO);
+                drop(self);
+            }
         }
     }
 

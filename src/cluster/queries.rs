@@ -1,14 +1,18 @@
-//! Which query asks a server for its own sessions, and for no other's: found once a build.
+//! Which query asks a server for its own sessions, and for no other's: found once a build, or once a server
+//! where it is not the newest one. A server may be older than its row in `__all_server` says, and what it lacks
+//! is not taken for what its build lacks.
 //!
 //! In the sys tenant SHOW PROCESSLIST is cluster-wide: asked of each of N servers it gives every session
 //! N times.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure, Stage};
+use super::grants::{Asked, grant_process, shows_process};
 use super::node::Checkout;
 use super::servers::Server;
 use super::sessions::{NodeSessions, SessionsHeader};
@@ -54,15 +58,30 @@ pub(super) enum Columns {
 
 const ALL_COLUMNS: &str = "*";
 
+/// What the service account may do.
+const GRANTS_SQL: &str = "SHOW GRANTS";
+
 /// Errors which say that a server does not have what a query asks for: no such table, database,
 /// function or column.
 const NOT_UNDERSTOOD: [u16; 6] = [1146, 1049, 1305, 1128, 1054, 1109];
 
 /// Which query a build understands, found once.
-#[derive(Debug, Default)]
-pub(super) struct KnownQueries(Mutex<HashMap<String, Known>>);
+#[derive(Debug)]
+pub(super) struct KnownQueries {
+    /// The service account's name.
+    account: String,
+    known: Mutex<State>,
+}
 
-/// What is known of a build.
+#[derive(Debug, Default)]
+struct State {
+    /// Builds that understand the newest query.
+    builds: HashMap<String, Known>,
+    /// Servers that do not, each with its build.
+    servers: HashMap<SocketAddr, (String, Known)>,
+}
+
+/// What is known of a build or a server.
 #[derive(Debug, Clone)]
 struct Known {
     query: SessionsQuery,
@@ -70,6 +89,14 @@ struct Known {
 }
 
 impl KnownQueries {
+    /// None is known yet; `account` will ask.
+    pub(super) fn new(account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            known: Mutex::default(),
+        }
+    }
+
     /// Asks a server for its own sessions.
     ///
     /// # Errors
@@ -82,16 +109,20 @@ impl KnownQueries {
         deadline: Deadline,
         mut share: Share,
     ) -> Result<NodeSessions, NodeFailure> {
-        let key = build_key(server);
-        let known = self.lock().get(&key).cloned();
+        let known = self.lock().known(server).cloned();
         if let (Columns::Listed, Some(known)) = (columns, &known) {
             let listed = known.header.listed().collect::<Vec<_>>().join(", ");
             let sql = known.query.sql(&listed);
             match checkout.query(&sql, deadline, &mut share).await {
-                Ok(answer) => return Ok(NodeSessions::new(answer, server.addr, share)),
+                Ok(answer) => {
+                    let mut sessions = NodeSessions::new(answer, server.addr, share);
+                    self.note_needs(known.query, &mut sessions, checkout, deadline)
+                        .await?;
+                    return Ok(sessions);
+                }
                 // It is of another build than it was.
                 Err(failure) if is_not_understood(&failure) => {}
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.naming_grant(Asked::Sessions, &self.account)),
             }
         }
         let known = known.map(|known| known.query);
@@ -101,39 +132,82 @@ impl KnownQueries {
             let sql = query.sql(ALL_COLUMNS);
             match checkout.query(&sql, deadline, &mut share).await {
                 Ok(answer) => {
-                    let sessions = NodeSessions::new(answer, server.addr, share);
+                    let mut sessions = NodeSessions::new(answer, server.addr, share);
+                    self.note_needs(query, &mut sessions, checkout, deadline)
+                        .await?;
                     let header = Arc::clone(sessions.header());
-                    self.lock().insert(key, Known { query, header });
+                    self.lock().insert(server, Known { query, header });
                     return Ok(sessions);
                 }
                 Err(failure) if is_not_understood(&failure) => refusal = Some(failure),
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.naming_grant(Asked::Sessions, &self.account)),
             }
         }
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
     }
 
+    /// Notes what a process list needs that has none of others' sessions, where the service account has no
+    /// right to see them: such a list is incomplete without a word.
+    async fn note_needs(
+        &self,
+        query: SessionsQuery,
+        sessions: &mut NodeSessions,
+        checkout: &mut Checkout,
+        deadline: Deadline,
+    ) -> Result<(), NodeFailure> {
+        if query == SessionsQuery::ProcessList && sessions.are_all_of(&self.account) {
+            let mut share = Share::unlimited();
+            let grants = checkout.query(GRANTS_SQL, deadline, &mut share).await?;
+            sessions.needs_grant = (!shows_process(&grants)).then(|| grant_process(&self.account));
+        }
+        Ok(())
+    }
+
     /// Whether a server of this build has OceanBase's views, and so knows the sessions of all servers.
     pub(super) fn has_views(&self, server: &Server) -> bool {
-        let known = self.lock();
-        known
-            .get(&build_key(server))
-            .is_some_and(|known| known.query == SessionsQuery::View)
+        let state = self.lock();
+        let known = state.known(server);
+        known.is_some_and(|known| known.query == SessionsQuery::View)
     }
 
-    /// The columns that servers of these builds have reported before.
+    /// The columns that these servers, or others of their builds, have reported before.
     pub(super) fn headers(&self, servers: &[Server]) -> Vec<Arc<SessionsHeader>> {
-        let known = self.lock();
-        let mut builds: Vec<String> = servers.iter().map(build_key).collect();
-        builds.dedup();
-        builds
-            .iter()
-            .filter_map(|build| Some(Arc::clone(&known.get(build)?.header)))
-            .collect()
+        let state = self.lock();
+        let mut headers: Vec<Arc<SessionsHeader>> = Vec::new();
+        for known in servers.iter().filter_map(|server| state.known(server)) {
+            if !headers.contains(&known.header) {
+                headers.push(Arc::clone(&known.header));
+            }
+        }
+        headers
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn known(&self, server: &Server) -> Option<&Known> {
+        let build = build_key(server);
+        match self.servers.get(&server.addr) {
+            Some((its, known)) if *its == build => Some(known),
+            _ => self.builds.get(&build),
+        }
+    }
+
+    /// Remembers it, unless less is known from it than from another server of the build.
+    fn insert(&mut self, server: &Server, known: Known) {
+        let build = build_key(server);
+        if known.query == SessionsQuery::ALL[0] {
+            self.servers.remove(&server.addr);
+            let columns = |known: &Known| known.header.names.len();
+            if self.builds.get(&build).map_or(0, columns) <= columns(&known) {
+                self.builds.insert(build, known);
+            }
+        } else {
+            self.servers.insert(server.addr, (build, known));
+        }
     }
 }
 
@@ -150,4 +224,56 @@ fn is_not_understood(failure: &NodeFailure) -> bool {
         && failure
             .server_code
             .is_some_and(|code| NOT_UNDERSTOOD.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::Answer;
+    use super::*;
+
+    fn server(last: u8, build: &str) -> Server {
+        Server {
+            build: Some(build.to_owned()),
+            ..Server::alone(([10, 0, 0, last], 2881).into())
+        }
+    }
+
+    fn known(query: SessionsQuery, columns: &[&str]) -> Known {
+        let addr = ([10, 0, 0, 1], 2881).into();
+        let sessions = NodeSessions::new(Answer::of(columns, &[]), addr, Share::unlimited());
+        Known {
+            query,
+            header: Arc::clone(sessions.header()),
+        }
+    }
+
+    fn names(state: &State, server: &Server) -> Vec<String> {
+        let known = state.known(server).expect("known");
+        known.header.names.clone()
+    }
+
+    #[test]
+    fn what_an_older_server_lacks_is_not_taken_for_what_its_build_lacks() {
+        let mut state = State::default();
+        let (new, old) = (server(1, "4.2"), server(2, "4.2"));
+        state.insert(&new, known(SessionsQuery::View, &["ID", "LEVEL"]));
+        state.insert(&old, known(SessionsQuery::View, &["ID"]));
+        assert_eq!(names(&state, &new), ["ID", "LEVEL"]);
+
+        state.insert(&old, known(SessionsQuery::VirtualTable, &["id"]));
+        assert_eq!(names(&state, &old), ["id"]);
+        assert_eq!(names(&state, &new), ["ID", "LEVEL"]);
+        assert!(state.known(&server(3, "4.2")).is_some());
+    }
+
+    #[test]
+    fn a_server_of_another_build_than_it_was_is_asked_anew() {
+        let mut state = State::default();
+        let old = known(SessionsQuery::VirtualTable, &["id"]);
+        state.insert(&server(1, "3.1"), old);
+        assert!(state.known(&server(1, "4.2")).is_none());
+        assert!(state.known(&server(2, "3.1")).is_none());
+        state.insert(&server(1, "4.2"), known(SessionsQuery::View, &["ID"]));
+        assert!(state.known(&server(2, "4.2")).is_some());
+    }
 }

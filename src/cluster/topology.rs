@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Cluster;
 use super::ask_any::first_success;
 use super::failure::{FailureKind, NodeFailure};
+use super::grants::Asked;
 use super::node::Node;
 use super::rows::Answer;
 use super::servers::{SERVERS_SQL, Server, servers};
@@ -160,7 +161,9 @@ impl Cluster {
             {
                 Default::default()
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                return Err(failure.naming_grant(Asked::Servers, self.settings.account()));
+            }
         };
         let listed = !(servers.is_empty() && unusable.is_empty());
         if !listed && self.snapshot().is_some_and(|last| last.listed) {

@@ -25,5 +25,6 @@ pub mod process;
 pub mod seekdb;
 pub mod sim;
 pub mod sim_process;
+pub mod sockets;
 pub mod topology;
 pub mod warden;

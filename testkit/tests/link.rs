@@ -290,10 +290,14 @@ async fn a_lost_connection_is_told_to_the_client_as_the_loss_says() {
                 assert!(client.says_nothing().await);
             }
         }
+        let open = usize::from(loss == Loss::SwallowedByNetwork);
+        assert_eq!(link.connections_open(), open, "{loss:?}");
+        drop(client);
         // New ones are good.
         drop(Client::greeted(&link).await);
         node.has_open(0).await;
     }
+    assert_eq!(link.connections_peak(), 1);
 }
 
 #[tokio::test]

@@ -1,10 +1,8 @@
 //! Which nodes are asked: those of `__all_server`, as it is now or as it was last seen.
 
-use std::net::SocketAddr;
-
 use testkit::sim::{Behaviour, ServerError, SimCluster, Topology};
 
-use crate::support::{SOON, builder, connect, list, show_warnings, until, warden};
+use crate::support::{builder, connect, list, show_warnings, warden};
 
 const ONE_SECOND: &[&str] = &["--node-timeout", "1s"];
 
@@ -69,41 +67,6 @@ async fn an_unreachable_or_emptied_topology_leaves_the_list_complete_and_says_ho
     }
     cluster.set_topology(Topology::Listed);
     assert_eq!(list(&mut conn).await.warnings, 0);
-}
-
-#[tokio::test]
-async fn a_node_added_at_run_time_is_in_the_next_list_and_a_removed_one_is_not() {
-    let cluster = SimCluster::start(3).await.unwrap();
-    let servers = cluster.servers();
-    let seeds = &cluster.seeds()[..1];
-    let asked = |node: usize| cluster.node(node).session_lists_received() > 0;
-    for node in cluster.nodes() {
-        node.hold_sessions(1);
-    }
-    cluster.unlist_server(2);
-    let warden = builder().servers(seeds).start().await.unwrap();
-    let mut conn = connect(&warden).await;
-    let nodes = |list: &crate::support::List| {
-        let mut addrs: Vec<SocketAddr> = list.rows.iter().map(|row| list.addr(row)).collect();
-        addrs.dedup();
-        addrs
-    };
-    let addr = |node: usize| cluster.node(node).addr();
-    assert_eq!(nodes(&list(&mut conn).await), [addr(0), addr(1)]);
-    assert!(!asked(2));
-
-    cluster.add_server(servers[2].clone());
-    assert_eq!(nodes(&list(&mut conn).await), [addr(0), addr(1), addr(2)]);
-
-    cluster.unlist_server(1);
-    assert_eq!(nodes(&list(&mut conn).await), [addr(0), addr(2)]);
-    until("its connections are closed", SOON, async || {
-        match cluster.node(1).connections_open() {
-            0 => Ok(()),
-            open => Err(open),
-        }
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use super::State;
@@ -32,6 +34,7 @@ enum End {
 /// Lives until both sides have closed it, or a fault ends it.
 pub(super) async fn live(mut client: TcpStream, state: Arc<State>) {
     let mut lost = state.lost.subscribe();
+    let open = Open::new(&state).await;
     let entered = tokio::select! {
         entered = enter(&client, &state) => entered,
         loss = next(&mut lost) => Err(End::Lost(loss)),
@@ -39,12 +42,44 @@ pub(super) async fn live(mut client: TcpStream, state: Arc<State>) {
     match entered {
         Ok(mut node) => {
             let end = tokio::select! {
-                end = pass(&mut client, &mut node, &state) => end,
+                end = pass(&mut client, &mut node, &open) => end,
                 loss = next(&mut lost) => End::Lost(loss),
             };
             finish(client, Some(node), end).await;
         }
         Err(end) => finish(client, None, end).await,
+    }
+}
+
+/// A connection in the count of those that clients have, until its client has closed it.
+struct Open<'a> {
+    state: &'a State,
+    client_left: AtomicBool,
+}
+
+impl<'a> Open<'a> {
+    async fn new(state: &'a State) -> Self {
+        // What clients have closed before they opened this one is closed.
+        yield_now().await;
+        let mut clients = locked(&state.clients);
+        clients.open += 1;
+        clients.peak = clients.peak.max(clients.open);
+        Self {
+            state,
+            client_left: AtomicBool::new(false),
+        }
+    }
+
+    fn client_left(&self) {
+        if !self.client_left.swap(true, Ordering::Relaxed) {
+            locked(&self.state.clients).open -= 1;
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.client_left();
     }
 }
 
@@ -79,7 +114,8 @@ async fn left(client: &TcpStream) {
 }
 
 /// Passes bytes both ways.
-async fn pass(client: &mut TcpStream, node: &mut TcpStream, state: &State) -> End {
+async fn pass(client: &mut TcpStream, node: &mut TcpStream, open: &Open<'_>) -> End {
+    let state = open.state;
     let (from_client, to_client) = client.split();
     let (from_node, to_node) = node.split();
     let turns = Mutex::default();
@@ -87,13 +123,13 @@ async fn pass(client: &mut TcpStream, node: &mut TcpStream, state: &State) -> En
         direction: Direction::ToNode,
         faults: state.faults.subscribe(),
         turns: &turns,
-        state,
+        open,
     };
     let answers = Carrier {
         direction: Direction::FromNode,
         faults: state.faults.subscribe(),
         turns: &turns,
-        state,
+        open,
     };
     let passed = tokio::try_join!(
         questions.carry(from_client, to_node),
@@ -149,7 +185,7 @@ struct Carrier<'a> {
     direction: Direction,
     faults: watch::Receiver<Faults>,
     turns: &'a Mutex<Turns>,
-    state: &'a State,
+    open: &'a Open<'a>,
 }
 
 /// Bytes that are under way; none: the end of the stream.
@@ -162,7 +198,14 @@ impl Carrier<'_> {
     /// Carries all bytes and the end of the stream.
     async fn carry(mut self, from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), End> {
         let (sender, mut under_way) = mpsc::channel(CHUNKS_UNDER_WAY_MAX);
-        let reading = async { read(from, sender).await.map_err(|_| End::Reset) };
+        let (direction, open) = (self.direction, self.open);
+        let reading = async {
+            let read = read(from, sender).await;
+            if direction == Direction::ToNode {
+                open.client_left();
+            }
+            read.map_err(|_| End::Reset)
+        };
         let writing = async {
             while let Some(chunk) = under_way.recv().await {
                 self.deliver(&chunk, &mut to).await?;
@@ -227,7 +270,7 @@ impl Carrier<'_> {
                 turns.cut()
             };
             if is_new {
-                self.state.answers_cut.send_modify(|cut| *cut += 1);
+                self.open.state.answers_cut.send_modify(|cut| *cut += 1);
             }
             match cut.map(|cut| cut.then) {
                 Some(CutEnd::Reset) => return Err(End::Reset),

@@ -14,13 +14,14 @@ mod faults;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::door::Door;
 use crate::host::Host;
+use crate::lock::locked;
 
 pub use faults::{Cut, CutEnd, Entrance, FIRST_STATEMENT, Faults, Loss, Way};
 
@@ -41,6 +42,14 @@ struct State {
     lost: watch::Sender<Loss>,
     /// Since the faults were last set.
     answers_cut: watch::Sender<u64>,
+    clients: Mutex<Clients>,
+}
+
+/// How many connections clients have, and had at most.
+#[derive(Debug, Default)]
+struct Clients {
+    open: usize,
+    peak: usize,
 }
 
 impl Link {
@@ -67,6 +76,7 @@ impl Link {
             faults: watch::Sender::new(Faults::default()),
             lost: watch::Sender::new(Loss::Reset),
             answers_cut: watch::Sender::new(0),
+            clients: Mutex::default(),
         });
         Ok(Self {
             server: tokio::spawn(serve(Arc::clone(&door), Arc::clone(&state))),
@@ -106,6 +116,16 @@ impl Link {
     /// What happens once, to all connections that are open.
     pub fn lose_connections(&self, loss: Loss) {
         self.state.lost.send_replace(loss);
+    }
+
+    /// Connections that clients have not closed.
+    pub fn connections_open(&self) -> usize {
+        locked(&self.state.clients).open
+    }
+
+    /// The most of them that there ever were at once.
+    pub fn connections_peak(&self) -> usize {
+        locked(&self.state.clients).peak
     }
 
     /// Waits until an answer has been cut, since the faults were set. Has no deadline of its own.

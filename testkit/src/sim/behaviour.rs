@@ -221,7 +221,8 @@ impl Behaviour {
     /// How the cluster reaches a node that behaves so: by other ports and processes than its clients do.
     pub(super) fn reach(&self) -> Reach {
         match self {
-            Self::Refuse => Reach::Gone,
+            // What speaks another protocol there is no node.
+            Self::Refuse | Self::Garbage(_) => Reach::Gone,
             Self::AcceptNoGreeting => Reach::Hangs,
             _ => Reach::Answers,
         }
