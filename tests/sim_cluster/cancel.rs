@@ -16,12 +16,12 @@ struct Scene {
     cluster: SimCluster,
     warden: Warden,
     client: RawClient,
-    /// Connections to node 1 that have ended before: a busy machine may lead to some.
+    /// Connections to node 2 that have ended before: a busy machine may lead to some.
     closed: usize,
 }
 
 impl Scene {
-    /// A client's list waits for node 1.
+    /// A client's list waits for node 2.
     async fn new() -> Self {
         let asked = |node: &SimNode| node.session_lists_received() == 1;
         Self::hanging(Behaviour::HangInQuery, asked).await
@@ -29,13 +29,14 @@ impl Scene {
 
     async fn hanging(behaviour: Behaviour, asked: impl Fn(&SimNode) -> bool) -> Self {
         let cluster = SimCluster::start(3).await.unwrap();
-        // Only the first node is asked before the list.
+        // Only the first node is asked before the list. Besides, a list asks it for the servers and the second one
+        // for the rights.
         let seeds = &cluster.seeds()[..1];
         let started = builder().servers(seeds).args(PATIENT).start().await;
         let warden = started.unwrap();
         let mut client = RawClient::greeted(warden.addr()).await;
         client.log_in("root", SCRAMBLED).await;
-        let node = cluster.node(1);
+        let node = cluster.node(2);
         node.set_behaviour(behaviour);
         // What it does not tell itself, no other node does.
         node.set_reach(Some(Reach::Gone));
@@ -52,7 +53,7 @@ impl Scene {
     }
 
     fn hung(&self) -> &SimNode {
-        self.cluster.node(1)
+        self.cluster.node(2)
     }
 
     async fn connection_is_closed(&self) {
@@ -126,7 +127,7 @@ async fn a_client_that_leaves_ends_its_running_list() {
     } = Scene::new().await;
     let id = client.thread_id;
     drop(client);
-    let node = cluster.node(1);
+    let node = cluster.node(2);
     is_closed(node, closed).await;
     let gone = cluster.node(0).until(|node| !node.has_session(id));
     soon("its own server's session is closed", gone).await;
@@ -149,7 +150,7 @@ async fn a_client_that_leaves_behind_pipelined_commands_ends_its_running_list() 
         warden: _warden,
     } = scene;
     drop(client);
-    is_closed(cluster.node(1), closed).await;
+    is_closed(cluster.node(2), closed).await;
 }
 
 #[tokio::test]
