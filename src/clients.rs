@@ -2,11 +2,12 @@
 //!
 //! Servers see the proxy's address where a client's should be, and know nothing of the virtual statements
 //! that it runs. This is where lists find the true address, and where `KILL <thread id>` finds a virtual
-//! statement to end.
+//! statement to end, or the server that a session is on.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,11 @@ pub type ClientKey = (SocketAddr, u32);
 
 /// All clients of this proxy.
 #[derive(Debug, Default)]
-pub struct Clients(Mutex<HashMap<ClientKey, Client>>);
+pub struct Clients {
+    entries: Mutex<HashMap<ClientKey, Client>>,
+    /// How many there have been.
+    entered: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Client {
@@ -40,6 +45,7 @@ impl Clients {
             },
         );
         Registration {
+            number: self.entered.fetch_add(1, Ordering::Relaxed) + 1,
             clients: Arc::clone(self),
             key,
             owner,
@@ -64,19 +70,30 @@ impl Clients {
         addresses
     }
 
-    /// Ends the virtual statement that a session runs, if it runs one.
-    pub fn cancel(&self, key: ClientKey) {
-        if let Some(Client {
-            running: Some(token),
-            ..
-        }) = self.lock().get(&key)
-        {
-            token.cancel();
-        }
+    /// Whether this session is a client's.
+    pub fn contains(&self, key: ClientKey) -> bool {
+        self.lock().contains_key(&key)
+    }
+
+    /// The backends on which a client has this thread id, in their order: servers count on their own, so
+    /// that an id may be there more than once.
+    pub fn backends_of(&self, thread_id: u32) -> Vec<SocketAddr> {
+        let clients = self.lock();
+        let with_id = clients.keys().filter(|(_, id)| *id == thread_id);
+        let mut backends: Vec<_> = with_id.map(|(backend, _)| *backend).collect();
+        backends.sort_unstable();
+        backends
+    }
+
+    /// Ends the virtual statement that a session runs, and says whether it runs one.
+    pub fn cancel(&self, key: ClientKey) -> bool {
+        let clients = self.lock();
+        let running = clients.get(&key).and_then(|client| client.running.as_ref());
+        running.inspect(|token| token.cancel()).is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ClientKey, Client>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,12 +103,18 @@ pub struct Registration {
     clients: Arc<Clients>,
     key: ClientKey,
     owner: Arc<()>,
+    number: u64,
 }
 
 impl Registration {
     /// The session's key.
     pub fn key(&self) -> ClientKey {
         self.key
+    }
+
+    /// The number of the session: of each client of this run of the proxy another, whatever its backend.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// The registry that it is entered in.
@@ -165,6 +188,21 @@ mod tests {
         clients.cancel((backend, 2));
         assert!(!running_one.token().is_cancelled());
         assert!(running_two.token().is_cancelled());
+    }
+
+    #[test]
+    fn an_id_is_found_on_every_backend_that_has_given_it() {
+        let clients = Arc::new(Clients::default());
+        let [one, two]: [SocketAddr; 2] =
+            ["10.0.0.1:2881", "10.0.0.2:2881"].map(|addr| addr.parse().unwrap());
+        let address = "10.1.1.1:1".parse().unwrap();
+        let _there = clients.register((two, 7), address);
+        let here = clients.register((one, 7), address);
+        let _other = clients.register((one, 8), address);
+        assert_eq!(clients.backends_of(7), [one, two]);
+        drop(here);
+        assert_eq!(clients.backends_of(7), [two]);
+        assert!(clients.contains((two, 7)) && !clients.contains((one, 7)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use obwarden::audit::{Audit, AuditSettings};
 use obwarden::check::check;
 use obwarden::clients::Clients;
 use obwarden::cluster::Cluster;
@@ -96,8 +97,15 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         .with_password(std::env::var("OBWARDEN_PASSWORD").ok());
     let config = above.over(below).resolve()?;
     let clients = Arc::<Clients>::default();
-    let cluster = Cluster::new(config.cluster.clone(), Arc::clone(&clients));
     let runtime = Runtime::new()?;
+    // A check kills nothing, and makes no file that another user could not write to then.
+    let audit_settings = if cli.check {
+        AuditSettings::default()
+    } else {
+        config.audit.clone()
+    };
+    let audit = runtime.block_on(Audit::start(&audit_settings))?;
+    let cluster = Cluster::new(config.cluster.clone(), Arc::clone(&clients), audit);
     if cli.check {
         let checked = runtime.block_on(check(&cluster, &mut std::io::stdout()))?;
         return Ok(if checked.failed == 0 {

@@ -22,6 +22,8 @@ use crate::wire::answer::SqlError;
 
 /// Batches of rows that may wait for the client.
 const BATCHES_WAITING_MAX: usize = 2;
+/// What a connection to a server takes, mostly for the driver's buffers, in bytes.
+const CONNECTION_BYTES: usize = 32 * 1024;
 /// A batch of rows goes out when it takes so much memory, in bytes.
 const BATCH_BYTES: usize = 32 * 1024;
 
@@ -117,7 +119,7 @@ async fn make_list(
     deadline: Deadline,
     sender: &mpsc::Sender<Result<ListPart, ListError>>,
 ) -> Result<(), ListError> {
-    let budget = Budget::new(cluster.settings.listing_buffer_bytes);
+    let budget = Budget::new(row_bytes(cluster));
     let columns = if full { Columns::All } else { Columns::Listed };
     let (rights, begun) = tokio::join!(
         cluster.rights(user, deadline),
@@ -164,6 +166,17 @@ async fn make_list(
     going_out.send(&mut kept).await;
     going_out.end(&failed, stale.as_ref()).await;
     Ok(())
+}
+
+/// What the rows of a list may take of `listing_buffer_bytes`: most of it, for many servers less, as the
+/// connections to them take memory, too.
+fn row_bytes(cluster: &Cluster) -> usize {
+    let buffer = cluster.settings.listing_buffer_bytes;
+    let servers = cluster
+        .snapshot()
+        .map_or(0, |snapshot| snapshot.servers.len());
+    let connections = servers.saturating_mul(CONNECTION_BYTES);
+    buffer.saturating_sub(connections).max(buffer / 2)
 }
 
 /// Rows on their way to the client. That it has left shows in the channel's being closed.

@@ -18,7 +18,7 @@ use crate::table::{Column, Rows, Value};
 /// Characters of Info in a plain list.
 const INFO_CHARS: usize = 100;
 
-/// Code of the note that sessions are hidden: "Access denied; you need … privilege".
+/// Code of the messages that sessions are hidden: "Access denied; you need … privilege".
 const HIDDEN: u16 = 1227;
 /// Code of the warning that the topology is old, or not all of it usable.
 const TOPOLOGY: u16 = 1105;
@@ -63,6 +63,8 @@ pub(super) struct Merge<'a> {
     /// The columns that only a full list has, in lower case.
     further: Vec<String>,
     hidden: bool,
+    /// Servers that hide others' sessions from the service account, and what would change that.
+    hiding: Vec<(String, String)>,
     /// Servers whose sessions were read through others.
     detours: Vec<Message>,
 }
@@ -83,6 +85,7 @@ impl<'a> Merge<'a> {
             columns,
             further,
             hidden: false,
+            hiding: Vec::new(),
             detours: Vec::new(),
         }
     }
@@ -103,6 +106,9 @@ impl<'a> Merge<'a> {
         } = report;
         if let Some(through) = through {
             self.detours.push(through.message(server, sessions.len()));
+        }
+        if let Some(grant) = &sessions.needs_grant {
+            self.hiding.push((server.describe(), grant.clone()));
         }
         let names = &sessions.header().names;
         let position = |name: &String| names.iter().position(|n| n.eq_ignore_ascii_case(name));
@@ -134,6 +140,13 @@ impl<'a> Merge<'a> {
                 ));
             }
         }
+        messages.extend(self.hiding.iter().map(|(server, grant)| {
+            let text = format!(
+                "{server} shows the service account its own sessions only; others' are NOT in this list; \
+                 the service account needs: {grant}"
+            );
+            Message::warning(HIDDEN, text)
+        }));
         messages.extend(self.detours);
         messages.extend(unusable.iter().map(|row| {
             let text = format!(

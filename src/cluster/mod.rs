@@ -15,8 +15,8 @@ mod detour;
 mod dial;
 mod failure;
 mod fan_out;
+mod grants;
 mod kill;
-mod kill_error;
 mod list;
 mod merge;
 mod node;
@@ -33,13 +33,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 use crate::transport::tls::ServerTls;
 pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
-pub use kill::Killed;
-pub use kill_error::KillError;
+pub use kill::{KillError, Killed};
 pub use list::{ListError, ListPart, ListParts, Probe};
 use node::Node;
 use own_sessions::OwnSessions;
@@ -52,7 +52,7 @@ pub use topology::{Snapshot, TopologyError};
 pub struct Settings {
     /// Addresses to begin with, `host:port`, in order of preference.
     pub seeds: Vec<String>,
-    /// The service account's bare name.
+    /// The service account, as servers take it at a login.
     pub user: String,
     /// Its password; may be empty.
     pub password: String,
@@ -78,6 +78,13 @@ pub struct Settings {
     pub server_tls: Option<ServerTls>,
 }
 
+impl Settings {
+    /// The service account's own name: the diagnostic group of a login is no part of it.
+    pub(crate) fn account(&self) -> &str {
+        self.user.split('@').next().unwrap_or_default()
+    }
+}
+
 /// Between two looks for idle connections at least.
 const IDLE_LOOK_INTERVAL_MIN: Duration = Duration::from_millis(50);
 
@@ -92,19 +99,21 @@ pub struct Cluster {
     queries: queries::KnownQueries,
     own: Arc<OwnSessions>,
     clients: Arc<Clients>,
+    audit: Audit,
 }
 
 impl Cluster {
     /// A cluster that has not been asked anything yet.
-    pub fn new(settings: Settings, clients: Arc<Clients>) -> Arc<Self> {
+    pub fn new(settings: Settings, clients: Arc<Clients>, audit: Audit) -> Arc<Self> {
         Arc::new(Self {
-            settings,
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
             host_names: Mutex::default(),
-            queries: queries::KnownQueries::default(),
+            queries: queries::KnownQueries::new(settings.account()),
             own: Arc::default(),
             clients,
+            audit,
+            settings,
         })
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::Share;
 use super::failure::{FailureKind, NodeFailure, Stage};
+use super::grants::{Asked, grant_process, shows_process};
 use super::node::Checkout;
 use super::servers::Server;
 use super::sessions::{NodeSessions, SessionsHeader};
@@ -57,13 +58,20 @@ pub(super) enum Columns {
 
 const ALL_COLUMNS: &str = "*";
 
+/// What the service account may do.
+const GRANTS_SQL: &str = "SHOW GRANTS";
+
 /// Errors which say that a server does not have what a query asks for: no such table, database,
 /// function or column.
 const NOT_UNDERSTOOD: [u16; 6] = [1146, 1049, 1305, 1128, 1054, 1109];
 
 /// Which query a build understands, found once.
-#[derive(Debug, Default)]
-pub(super) struct KnownQueries(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct KnownQueries {
+    /// The service account's name.
+    account: String,
+    known: Mutex<State>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -81,6 +89,14 @@ struct Known {
 }
 
 impl KnownQueries {
+    /// None is known yet; `account` will ask.
+    pub(super) fn new(account: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            known: Mutex::default(),
+        }
+    }
+
     /// Asks a server for its own sessions.
     ///
     /// # Errors
@@ -98,10 +114,15 @@ impl KnownQueries {
             let listed = known.header.listed().collect::<Vec<_>>().join(", ");
             let sql = known.query.sql(&listed);
             match checkout.query(&sql, deadline, &mut share).await {
-                Ok(answer) => return Ok(NodeSessions::new(answer, server.addr, share)),
+                Ok(answer) => {
+                    let mut sessions = NodeSessions::new(answer, server.addr, share);
+                    self.note_needs(known.query, &mut sessions, checkout, deadline)
+                        .await?;
+                    return Ok(sessions);
+                }
                 // It is of another build than it was.
                 Err(failure) if is_not_understood(&failure) => {}
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.naming_grant(Asked::Sessions, &self.account)),
             }
         }
         let known = known.map(|known| known.query);
@@ -111,16 +132,35 @@ impl KnownQueries {
             let sql = query.sql(ALL_COLUMNS);
             match checkout.query(&sql, deadline, &mut share).await {
                 Ok(answer) => {
-                    let sessions = NodeSessions::new(answer, server.addr, share);
+                    let mut sessions = NodeSessions::new(answer, server.addr, share);
+                    self.note_needs(query, &mut sessions, checkout, deadline)
+                        .await?;
                     let header = Arc::clone(sessions.header());
                     self.lock().insert(server, Known { query, header });
                     return Ok(sessions);
                 }
                 Err(failure) if is_not_understood(&failure) => refusal = Some(failure),
-                Err(failure) => return Err(failure),
+                Err(failure) => return Err(failure.naming_grant(Asked::Sessions, &self.account)),
             }
         }
         Err(refusal.unwrap_or_else(|| NodeFailure::no_answer(Stage::Query, deadline.elapsed())))
+    }
+
+    /// Notes what a process list needs that has none of others' sessions, where the service account has no
+    /// right to see them: such a list is incomplete without a word.
+    async fn note_needs(
+        &self,
+        query: SessionsQuery,
+        sessions: &mut NodeSessions,
+        checkout: &mut Checkout,
+        deadline: Deadline,
+    ) -> Result<(), NodeFailure> {
+        if query == SessionsQuery::ProcessList && sessions.are_all_of(&self.account) {
+            let mut share = Share::unlimited();
+            let grants = checkout.query(GRANTS_SQL, deadline, &mut share).await?;
+            sessions.needs_grant = (!shows_process(&grants)).then(|| grant_process(&self.account));
+        }
+        Ok(())
     }
 
     /// Whether a server of this build has OceanBase's views, and so knows the sessions of all servers.
@@ -143,7 +183,7 @@ impl KnownQueries {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

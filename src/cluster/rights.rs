@@ -2,10 +2,12 @@
 //!
 //! Read afresh at each virtual statement through the service account, on any live server: never over the
 //! client's own backend, which may be the one that hangs. The account's host part is not known, so of
-//! several accounts of one name the weakest counts.
+//! several accounts that a login by that name may have been the weakest counts. Anonymous accounts are
+//! among them: where there is one, a server may have let in anybody by any name.
 
 use super::Cluster;
 use super::ask_any::ask_any;
+use super::grants::Asked;
 use super::rows::Answer;
 use super::topology::TopologyError;
 use crate::deadline::Deadline;
@@ -49,36 +51,66 @@ impl Cluster {
         if self.settings.rights == RightsPolicy::Server {
             return Ok(Rights::ALL);
         }
-        let sql = rights_sql(user);
-        let nodes = self.nodes_to_ask().await;
-        let (_, rows) = ask_any(nodes, &sql, deadline).await.map_err(|failures| {
-            TopologyError(
-                failures
-                    .iter()
-                    .map(|(addr, f)| (addr.to_string(), f.describe()))
-                    .collect(),
-            )
-        })?;
+        let rows = self.ask_accounts(&rights_sql(user, "0"), deadline).await?;
         Ok(weakest(&rows))
+    }
+
+    /// The same for an account that means to kill: what SUPER would give, a right to end connections may
+    /// give, too, where servers have one.
+    ///
+    /// # Errors
+    /// When no server could tell: nothing may be killed then.
+    pub(super) async fn rights_to_kill(
+        &self,
+        user: &str,
+        deadline: Deadline,
+    ) -> Result<Rights, TopologyError> {
+        let rights = self.rights(user, deadline).await?;
+        if rights.kill_others {
+            return Ok(rights);
+        }
+        let sql = rights_sql(user, CONNECTION_ADMIN);
+        // A server that cannot tell does not have it.
+        let rows = self.ask_accounts(&sql, deadline).await;
+        Ok(rows.map_or(rights, |rows| weakest(&rows)))
+    }
+
+    async fn ask_accounts(&self, sql: &str, deadline: Deadline) -> Result<Answer, TopologyError> {
+        let nodes = self.nodes_to_ask().await;
+        let told = ask_any(nodes, sql, deadline).await;
+        let account = self.settings.account();
+        let (_, rows) = told.map_err(|failures| {
+            let failures = failures.into_iter().map(|(addr, failure)| {
+                let failure = failure.naming_grant(Asked::Accounts, account);
+                (addr.to_string(), failure.describe())
+            });
+            TopologyError(failures.collect())
+        })?;
+        Ok(rows)
     }
 }
 
-/// One row for each account of that name: may it read processes, kill, read the views by a right on all
-/// databases, and how many rights on `oceanbase.*` alone it has.
+/// How often an account `u` has the right to end others' connections: MariaDB's name for it, and MySQL's.
+const CONNECTION_ADMIN: &str = "(SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES p \
+     WHERE p.privilege_type IN ('CONNECTION ADMIN', 'CONNECTION_ADMIN') \
+     AND p.grantee = CONCAT('''', u.user, '''@''', u.host, ''''))";
+
+/// One row for each account that a login by that name may be: may it read processes, kill, read the views
+/// by a right on all databases, how many rights on `oceanbase.*` alone and to end connections it has.
 ///
 /// The name goes as hexadecimal digits, so that no name can end the literal, and is compared as bytes.
-fn rights_sql(user: &str) -> String {
+fn rights_sql(user: &str, connection_admin: &str) -> String {
     let hex: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let name = if hex.is_empty() {
+    let names = if hex.is_empty() {
         "''".to_owned()
     } else {
-        format!("X'{hex}'")
+        format!("X'{hex}', ''")
     };
     format!(
         "SELECT u.process_priv AS process_priv, u.super_priv AS super_priv, u.select_priv AS select_priv, \
          (SELECT COUNT(*) FROM mysql.db d WHERE d.user = u.user AND d.host = u.host \
-          AND 'oceanbase' LIKE d.db AND d.select_priv = 'Y') AS select_views \
-         FROM mysql.user u WHERE u.user = {name}"
+          AND 'oceanbase' LIKE d.db AND d.select_priv = 'Y') AS select_views, {connection_admin} AS connection_admin \
+         FROM mysql.user u WHERE u.user IN ({names})"
     )
 }
 
@@ -91,11 +123,12 @@ fn weakest(accounts: &Answer) -> Rights {
         let value = |name: &str| accounts.column(name).and_then(|at| row.text(at));
         let granted =
             |name: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(b"Y") || v == b"1");
-        let select_views = value("select_views").is_some_and(|count| count != b"0");
-        let sees = granted("process_priv") || granted("select_priv") || select_views;
+        let counted = |name: &str| value(name).is_some_and(|count| count != b"0");
+        let sees = granted("process_priv") || granted("select_priv") || counted("select_views");
+        let kills = granted("super_priv") || counted("connection_admin");
         Rights {
             see_others: rights.see_others && sees,
-            kill_others: rights.kill_others && granted("super_priv"),
+            kill_others: rights.kill_others && kills,
         }
     })
 }
@@ -104,8 +137,14 @@ fn weakest(accounts: &Answer) -> Rights {
 mod tests {
     use super::*;
 
-    fn accounts(rows: &[[&str; 4]]) -> Answer {
-        let columns = ["PROCESS_PRIV", "super_priv", "select_priv", "select_views"];
+    fn accounts(rows: &[[&str; 5]]) -> Answer {
+        let columns = [
+            "PROCESS_PRIV",
+            "super_priv",
+            "select_priv",
+            "select_views",
+            "connection_admin",
+        ];
         let rows: Vec<_> = rows.iter().map(|row| row.map(Some)).collect();
         let rows: Vec<_> = rows.iter().map(|row| &row[..]).collect();
         Answer::of(&columns, &rows)
@@ -114,12 +153,13 @@ mod tests {
     #[test]
     fn each_right_gives_what_it_says_and_no_more() {
         for (row, see_others, kill_others) in [
-            (["Y", "Y", "Y", "1"], true, true),
-            (["Y", "N", "N", "0"], true, false),
-            (["N", "Y", "N", "0"], false, true),
-            (["N", "N", "Y", "0"], true, false),
-            (["N", "N", "N", "1"], true, false),
-            (["N", "N", "N", "0"], false, false),
+            (["Y", "Y", "Y", "1", "1"], true, true),
+            (["Y", "N", "N", "0", "0"], true, false),
+            (["N", "Y", "N", "0", "0"], false, true),
+            (["N", "N", "Y", "0", "0"], true, false),
+            (["N", "N", "N", "1", "0"], true, false),
+            (["N", "N", "N", "0", "1"], false, true),
+            (["N", "N", "N", "0", "0"], false, false),
         ] {
             assert_eq!(
                 weakest(&accounts(&[row])),
@@ -134,7 +174,10 @@ mod tests {
 
     #[test]
     fn of_two_accounts_of_one_name_the_weakest_counts() {
-        let rights = weakest(&accounts(&[["Y", "Y", "Y", "0"], ["Y", "N", "N", "0"]]));
+        let rights = weakest(&accounts(&[
+            ["Y", "Y", "Y", "0", "0"],
+            ["Y", "N", "N", "0", "0"],
+        ]));
         assert_eq!(
             rights,
             Rights {
@@ -151,7 +194,8 @@ mod tests {
 
     #[test]
     fn no_name_can_leave_its_literal() {
-        assert!(rights_sql("a' OR '1'='1").ends_with("X'6127204f52202731273d2731'"));
-        assert!(rights_sql("").ends_with("u.user = ''"));
+        let sql = |user| rights_sql(user, "0");
+        assert!(sql("a' OR '1'='1").ends_with("u.user IN (X'6127204f52202731273d2731', '')"));
+        assert!(sql("").ends_with("u.user IN ('')"));
     }
 }

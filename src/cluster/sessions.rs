@@ -18,6 +18,9 @@ pub(super) struct NodeSessions {
     rows: Rows,
     /// Where the rows stand that are sessions of this server, in their order.
     order: Vec<Place>,
+    /// Others' sessions may be missing, since the server does not show them to the service account; this
+    /// statement would change that.
+    pub(super) needs_grant: Option<String>,
     /// What the rows hold of a list's budget.
     _share: Share,
 }
@@ -118,6 +121,7 @@ impl NodeSessions {
             header,
             rows,
             order,
+            needs_grant: None,
             _share: share,
         }
     }
@@ -129,6 +133,12 @@ impl NodeSessions {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// Whether there are no sessions but those of one account.
+    pub(super) fn are_all_of(&self, user: &str) -> bool {
+        self.iter()
+            .all(|session| session.user() == Some(user.as_bytes()))
     }
 
     /// All of them, ordered by id.
@@ -154,6 +164,12 @@ impl<'a> Session<'a> {
     /// The value of the server's column number `column`.
     pub(super) fn value(&self, column: usize) -> Value<'a> {
         self.row.value(column)
+    }
+
+    /// The value of the server's column `name`, in any letter case.
+    pub(super) fn named(&self, name: &str) -> Option<&'a [u8]> {
+        let mut names = self.header.names.iter();
+        self.text(names.position(|column| column.eq_ignore_ascii_case(name)))
     }
 
     pub(super) fn id(&self) -> Option<u64> {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::Cluster;
 use super::ask_any::first_success;
 use super::failure::{FailureKind, NodeFailure};
+use super::grants::Asked;
 use super::node::Node;
 use super::rows::Answer;
 use super::servers::{SERVERS_SQL, Server, servers};
@@ -160,7 +161,9 @@ impl Cluster {
             {
                 Default::default()
             }
-            Err(failure) => return Err(failure),
+            Err(failure) => {
+                return Err(failure.naming_grant(Asked::Servers, self.settings.account()));
+            }
         };
         let listed = !(servers.is_empty() && unusable.is_empty());
         if !listed && self.snapshot().is_some_and(|last| last.listed) {
@@ -209,9 +212,8 @@ impl Cluster {
     pub(super) async fn nodes_to_ask(&self) -> Vec<(SocketAddr, Arc<Node>)> {
         let addrs = match self.snapshot() {
             Some(snapshot) => {
-                let mut addrs: Vec<_> = snapshot.servers.iter().map(|server| server.addr).collect();
-                addrs.sort_by_key(|addr| *addr != snapshot.told_by);
-                addrs
+                let addrs = snapshot.servers.iter().map(|server| server.addr);
+                beside_the_topology(addrs.collect(), snapshot.told_by)
             }
             None => self.backends().await,
         };
@@ -253,7 +255,32 @@ impl Cluster {
     }
 }
 
+/// Servers in the order in which to ask them something while `told_by` is asked for the topology: it has proved to
+/// be alive, and still it is the second. A list asks it for its sessions, too, and with `node_connections_max` of
+/// two a third question would wait until one of these was answered.
+fn beside_the_topology(mut addrs: Vec<SocketAddr>, told_by: SocketAddr) -> Vec<SocketAddr> {
+    addrs.sort_by_key(|addr| *addr != told_by);
+    if let [first, second, ..] = &mut addrs[..] {
+        std::mem::swap(first, second);
+    }
+    addrs
+}
+
 fn cluster_name(answer: &Answer) -> Option<String> {
     let value = answer.rows.first().text(answer.column("value")?)?;
     Some(String::from_utf8_lossy(value).into_owned()).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_that_tells_the_topology_is_asked_nothing_else_first() {
+        let [a, b, c] = [1, 2, 3].map(|port| SocketAddr::from(([10, 0, 0, 1], port)));
+        assert_eq!(beside_the_topology(vec![a, b, c], a), [b, a, c]);
+        assert_eq!(beside_the_topology(vec![a, b, c], c), [a, c, b]);
+        assert_eq!(beside_the_topology(vec![a], a), [a]);
+        assert_eq!(beside_the_topology(vec![], a), []);
+    }
 }

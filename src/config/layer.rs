@@ -89,6 +89,18 @@ pub struct Layer {
     /// How many bytes of rows a list may keep to put them in order [default: 67108864]
     #[arg(long, env = "OBWARDEN_LISTING_BUFFER_BYTES", value_name = "BYTES")]
     pub(super) listing_buffer_bytes: Option<usize>,
+    /// A file of JSON lines, one when a kill begins and one when it is over [default: none]
+    #[arg(long, env = "OBWARDEN_AUDIT_FILE", value_name = "FILE")]
+    pub(super) audit_file: Option<PathBuf>,
+    /// Kill nothing that has no record in audit_file [default: false]
+    #[arg(
+        long,
+        env = "OBWARDEN_AUDIT_REQUIRED",
+        value_name = "true|false",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub(super) audit_required: Option<bool>,
     /// Threads that move bytes [default: one for each core]
     #[arg(long, env = "OBWARDEN_RELAY_THREADS", value_name = "N")]
     pub(super) relay_threads: Option<usize>,
@@ -194,6 +206,8 @@ impl Layer {
                 .topology_refresh_interval
                 .or(below.topology_refresh_interval),
             listing_buffer_bytes: self.listing_buffer_bytes.or(below.listing_buffer_bytes),
+            audit_file: self.audit_file.or(below.audit_file),
+            audit_required: self.audit_required.or(below.audit_required),
             relay_threads: self.relay_threads.or(below.relay_threads),
             tls: self.tls.or(below.tls),
             tls_certificate: self.tls_certificate.or(below.tls_certificate),

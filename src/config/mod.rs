@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use crate::audit::AuditSettings;
 use crate::cluster::Settings;
 use crate::session::{Limits, LoadBalancers};
 use crate::transport::tls::{ClientTls, TlsSetupError};
@@ -31,6 +32,8 @@ pub struct Config {
     pub client_tls: Option<ClientTls>,
     /// Those that say by PROXY header whom they connect for.
     pub load_balancers: LoadBalancers,
+    /// Where kills are recorded.
+    pub audit: AuditSettings,
     /// How to reach the cluster.
     pub cluster: Settings,
 }
@@ -68,9 +71,9 @@ pub enum ConfigError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsSetupError),
-    /// TLS is on, and a file that it needs is not named.
+    /// Something is on, and a file that it needs is not named.
     #[error("{key} is {value}, which needs {needs}")]
-    TlsFile {
+    Needs {
         /// What is on.
         key: &'static str,
         /// How it is on.

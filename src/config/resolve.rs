@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::layer::{RightsArg, ServerTlsArg, TlsArg};
 use super::{Config, ConfigError, Layer};
+use crate::audit::AuditSettings;
 use crate::cluster::{RightsPolicy, Settings};
 use crate::session::{Limits, LoadBalancers};
 use crate::transport::tls::{ClientTls, ServerTls, Verify};
@@ -47,7 +48,7 @@ impl Layer {
         };
         match (&self.tls_certificate, &self.tls_key) {
             (Some(certificate), Some(key)) => Ok(Some(ClientTls::new(required, certificate, key)?)),
-            _ => Err(ConfigError::TlsFile {
+            _ => Err(ConfigError::Needs {
                 key: "tls",
                 value,
                 needs: "tls_certificate and tls_key",
@@ -57,7 +58,7 @@ impl Layer {
 
     fn server_tls(&self) -> Result<Option<ServerTls>, ConfigError> {
         let ca = |value| {
-            self.server_tls_ca.clone().ok_or(ConfigError::TlsFile {
+            self.server_tls_ca.clone().ok_or(ConfigError::Needs {
                 key: "server_tls",
                 value,
                 needs: "server_tls_ca",
@@ -72,6 +73,21 @@ impl Layer {
         Ok(Some(ServerTls::new(verify)?))
     }
 
+    fn audit(&self) -> Result<AuditSettings, ConfigError> {
+        let required = self.audit_required.unwrap_or_default();
+        if required && self.audit_file.is_none() {
+            return Err(ConfigError::Needs {
+                key: "audit_required",
+                value: "true",
+                needs: "audit_file",
+            });
+        }
+        Ok(AuditSettings {
+            file: self.audit_file.clone(),
+            required,
+        })
+    }
+
     /// The configuration that all layers together make.
     ///
     /// # Errors
@@ -79,6 +95,7 @@ impl Layer {
     pub fn resolve(self) -> Result<Config, ConfigError> {
         let client_tls = self.client_tls()?;
         let server_tls = self.server_tls()?;
+        let audit = self.audit()?;
         let password = match (&self.password, &self.password_file) {
             (Some(password), _) => password.clone(),
             (None, Some(file)) => read_password(file)?,
@@ -120,6 +137,7 @@ impl Layer {
                 )?,
             },
             client_tls,
+            audit,
             load_balancers: LoadBalancers::new(
                 self.proxy_protocol_from
                     .iter()
@@ -332,6 +350,10 @@ mod tests {
             (
                 "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",
                 "'lb1'",
+            ),
+            (
+                "servers = ['a']\npassword = ''\naudit_required = true",
+                "audit_file",
             ),
             (
                 "servers = ['a']\npassword_file = '/does/not/exist'",

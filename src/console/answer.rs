@@ -37,12 +37,20 @@ pub(super) async fn answer(
                 deadline,
             )))
         }
-        Statement::KillServerSession(kill) => {
+        Statement::Kill(kill) => {
             let cluster = Arc::clone(cluster);
-            let (caller, cancel) = (request.caller.clone(), request.cancel.clone());
+            let Request {
+                caller,
+                backend,
+                cancel,
+                ..
+            } = request.clone();
+            let text = text.to_owned();
             // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
             let task =
-                tokio::spawn(async move { cluster.kill_session(&caller, &kill, &cancel).await });
+                tokio::spawn(
+                    async move { cluster.kill(&caller, backend, &kill, &text, &cancel).await },
+                );
             let killed = task
                 .await
                 .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
@@ -65,7 +73,7 @@ pub(super) async fn answer(
 pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
     Ok(match parse(text).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => cluster.list_columns(show.full),
-        Statement::KillServerSession(_) => Vec::new(),
+        Statement::Kill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
 }

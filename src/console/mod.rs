@@ -15,6 +15,7 @@ mod exchange;
 mod finish;
 mod shim;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::Handle;
@@ -55,6 +56,8 @@ pub struct Request {
     pub command: Command,
     /// Who wants it.
     pub caller: Caller,
+    /// The server that the session is on.
+    pub backend: SocketAddr,
     /// What is in force on the client's connection.
     pub capabilities: Capabilities,
     /// The same of MariaDB's own.

@@ -94,9 +94,13 @@ async fn enter<'g>(
     };
     match login {
         Ok(logged_in) => {
-            let (backend, thread_id) = (logged_in.backend_addr, logged_in.thread_id);
-            tracing::debug!(%client, %backend, thread_id, user = logged_in.user, "logged in");
-            Some((Session::new(packets, client, logged_in, gate), place))
+            let session = Session::new(packets, client, logged_in, gate);
+            let (backend, thread_id) = session.registration.key();
+            let Caller {
+                connection, user, ..
+            } = &session.caller;
+            tracing::debug!(connection, %client, %backend, thread_id, user, "logged in");
+            Some((session, place))
         }
         Err(error) => {
             drop(place);
@@ -155,15 +159,16 @@ impl Session {
         let (backend, from_backend) = logged_in.backend.into_parts();
         let mut relay = Relay::new(client_stream, backend, tracker, from_client, from_backend);
         relay.router.packet_bytes_max = gate.limits.packet_bytes_max;
+        let key = (logged_in.backend_addr, logged_in.thread_id);
+        let registration = gate.clients.register(key, client);
         Self {
             relay,
-            registration: gate
-                .clients
-                .register((logged_in.backend_addr, logged_in.thread_id), client),
             caller: Caller {
+                connection: registration.number(),
                 user: logged_in.user,
                 client,
             },
+            registration,
             capabilities: logged_in.capabilities,
             extended: logged_in.extended,
             messages: Arc::default(),
@@ -183,11 +188,6 @@ impl Session {
                     if outcome.succeeded {
                         self.begin_anew();
                     }
-                    Ok(())
-                }
-                Event::Kill(thread_id) => {
-                    let (backend, _) = self.registration.key();
-                    self.registration.clients().cancel((backend, thread_id));
                     Ok(())
                 }
                 Event::Ended(ended) => return ended,

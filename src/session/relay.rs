@@ -21,6 +21,7 @@ use super::buffers::{Held, Unsent};
 use super::router::{Request, Router, Step};
 use crate::transport::{PacketStream, Stream};
 use crate::wire::command::Command;
+use crate::wire::packet::HEADER_BYTES;
 use crate::wire::reply::{Outcome, ReplyTracker};
 
 /// Bytes that one read takes at most.
@@ -40,8 +41,6 @@ pub(super) enum Event {
     Request(Request),
     /// A command that the session wants to know of has been answered.
     Replied(Outcome),
-    /// The client has sent a KILL for this thread id on the backend; it is on its way there.
-    Kill(u32),
     /// It is over.
     Ended(Ended),
 }
@@ -247,14 +246,7 @@ where
                 break (Flow::Moved, 0, false);
             }
             match self.router.next(&input[passed..], &mut self.tracker) {
-                Step::Pass { bytes, kill: None } => passed += bytes,
-                Step::Pass {
-                    bytes,
-                    kill: Some(id),
-                } => {
-                    passed += bytes;
-                    break (Flow::Event(Event::Kill(id)), 0, false);
-                }
+                Step::Pass { bytes } => passed += bytes,
                 Step::Skip { bytes } => break (Flow::Moved, bytes, false),
                 Step::More => break (Flow::Moved, 0, false),
                 Step::Wait if passed > 0 => break (Flow::Moved, 0, true),
@@ -294,6 +286,13 @@ where
                 Flow::Moved
             }
         }
+    }
+
+    /// Sends a command on, as it came, that the session has taken and is not to answer.
+    pub(super) fn pass_on(&mut self, packet: &[u8]) {
+        let command = Command(packet.get(HEADER_BYTES).copied().unwrap_or_default());
+        self.router.note_passed(command, &mut self.tracker);
+        self.to_backend.push(packet);
     }
 
     /// Sends bytes to the client in the proxy's own name, behind all that is on its way to it.

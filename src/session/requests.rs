@@ -1,4 +1,4 @@
-//! The commands that do not go to the backend: each is answered by the console, or by a word of the
+//! The commands that do not just go to the backend: each is answered by the console, or by a word of the
 //! session's own.
 
 use std::io;
@@ -9,6 +9,7 @@ use super::relay::Ended;
 use super::router::Request;
 use super::{Gate, Session};
 use crate::console;
+use crate::statement::keywords::KillById;
 use crate::wire::answer::{OkAnswer, STATUS_LASTING, SqlError};
 
 impl Session {
@@ -62,11 +63,8 @@ impl Session {
                 };
                 self.say(&ok.ok_payload(self.capabilities)).await
             }
-            Request::Mixed => {
-                let text =
-                    "A statement of obwarden's must stand alone: nothing of this packet was run";
-                self.say_error(SqlError::new(1235, text)).await
-            }
+            Request::Mixed => self.say_error(mixed()).await,
+            Request::Kill { kill, packet } => self.kill(kill, &packet, gate).await,
             Request::TooLong => {
                 let text = format!(
                     "obwarden: a virtual statement of more than {} bytes (packet_bytes_max)",
@@ -83,12 +81,31 @@ impl Session {
         said.map_err(Ended::ClientLost)
     }
 
+    /// Has a KILL answered by the server that holds the session. That is the backend, which finds it on any
+    /// server of OceanBase; but a session that is one of this proxy's, and on another server, is the
+    /// console's to find: it may be a server whose ids the backend does not know.
+    async fn kill(&mut self, kill: KillById, packet: &[u8], gate: &Gate) -> io::Result<()> {
+        let (backend, _) = self.registration.key();
+        let (clients, id) = (self.registration.clients(), kill.id.get());
+        if clients.contains((backend, id)) || clients.backends_of(id).is_empty() {
+            clients.cancel((backend, id));
+            self.relay.pass_on(packet);
+            return Ok(());
+        }
+        if !kill.alone {
+            return self.say_error(mixed()).await;
+        }
+        let text = format!("{} {}", kill.kind.statement(), kill.id);
+        self.ask_console(console::Command::Query(text), gate).await
+    }
+
     /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
     async fn ask_console(&mut self, command: console::Command, gate: &Gate) -> io::Result<()> {
         let running = self.registration.run();
         let mut exchange = gate.console.open(console::Request {
             command: command.clone(),
             caller: self.caller.clone(),
+            backend: self.registration.key().0,
             capabilities: self.capabilities,
             extended: self.extended,
             status: self.relay.tracker.status(),
@@ -128,6 +145,13 @@ impl Session {
         }
         Ok(())
     }
+}
+
+fn mixed() -> SqlError {
+    SqlError::new(
+        1235,
+        "A statement of obwarden's must stand alone: nothing of this packet was run",
+    )
 }
 
 fn not_utf8() -> SqlError {

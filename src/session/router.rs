@@ -4,7 +4,8 @@
 //! still to come. What is not decided yet is left with the caller, who brings it again with more behind
 //! it. Order is never changed: a command for the console waits until all replies before it are complete.
 
-use crate::statement::keywords::{self, Route, UNDECIDED_BYTES_MAX, Undecided};
+use crate::statement::keywords::{self, KillById, Route, UNDECIDED_BYTES_MAX, Undecided};
+use crate::statement::{KillKind, SessionId};
 use crate::wire::command::Command;
 use crate::wire::packet::{HEADER_BYTES, Header};
 use crate::wire::reply::{ReplyTracker, Turn};
@@ -14,8 +15,8 @@ use super::console_statements::ConsoleStatements;
 /// What to do with the next bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// The next `bytes` go to the backend. `kill` is the thread id that they would kill there.
-    Pass { bytes: usize, kill: Option<u32> },
+    /// The next `bytes` go to the backend.
+    Pass { bytes: usize },
     /// The next bytes belong to nobody any more: data for a statement that lives in the session.
     Skip { bytes: usize },
     /// More bytes are needed to decide.
@@ -26,7 +27,7 @@ pub(super) enum Step {
     Take { bytes: usize, request: Request },
 }
 
-/// A command that the session answers.
+/// A command that the session answers, or sees to it that the right server does.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// A statement for the console.
@@ -41,6 +42,12 @@ pub(super) enum Request {
     Reset,
     /// A virtual statement among others in one packet.
     Mixed,
+    /// A KILL by a thread id. The server that has this session is to answer it.
+    Kill {
+        kill: KillById,
+        /// The whole command, as it came.
+        packet: Vec<u8>,
+    },
     /// A packet for the console that is longer than `packet_bytes_max`.
     TooLong,
     /// Log in as another user.
@@ -124,31 +131,31 @@ impl Router {
         if header.payload_bytes == 0 {
             tracker.client_has_sent();
         }
-        self.begin_part(input, header, Way::Backend, None)
+        self.begin_part(input, header, Way::Backend)
     }
 
     fn next_part(&mut self, input: &[u8], to: Way) -> Step {
         match Header::read(input) {
-            Some(header) => self.begin_part(input, header, to, None),
+            Some(header) => self.begin_part(input, header, to),
             None => Step::More,
         }
     }
 
     /// Sends as much of a part on its way as is there.
-    fn begin_part(&mut self, input: &[u8], header: Header, to: Way, kill: Option<u32>) -> Step {
+    fn begin_part(&mut self, input: &[u8], header: Header, to: Way) -> Step {
         let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
         self.leave_part(
             HEADER_BYTES + header.payload_bytes - bytes,
             header.continues(),
             to,
         );
-        to.step(bytes, kill)
+        to.step(bytes)
     }
 
     fn rest_of_part(&mut self, input: &[u8], left: usize, continues: bool, to: Way) -> Step {
         let bytes = input.len().min(left);
         self.leave_part(left - bytes, continues, to);
-        to.step(bytes, None)
+        to.step(bytes)
     }
 
     fn leave_part(&mut self, left: usize, continues: bool, to: Way) {
@@ -174,7 +181,7 @@ impl Router {
         };
         if header.payload_bytes == 0 {
             // An empty command: the server says what it thinks of it.
-            return self.pass(input, header, Command(0), tracker, None);
+            return self.pass(input, header, Command(0), tracker);
         }
         let Some(&code) = packet.there.first() else {
             return Step::More;
@@ -191,12 +198,17 @@ impl Router {
                 let Some(id) = packet.u32_at(1) else {
                     return self.pass_or_more(input, packet, command, tracker);
                 };
-                self.pass(input, header, command, tracker, Some(id))
+                let kill = SessionId::new(id).map(|id| KillById {
+                    kind: KillKind::Session,
+                    id,
+                    alone: true,
+                });
+                self.kill(input, command, packet, tracker, kill)
             }
             _ if command.names_statement() => {
                 self.with_statement_id(input, command, packet, tracker)
             }
-            _ => self.pass(input, header, command, tracker, None),
+            _ => self.pass(input, header, command, tracker),
         }
     }
 
@@ -214,9 +226,7 @@ impl Router {
         // A packet that may be looked at whole is waited for: a virtual statement may stand behind a `;`.
         let waits = !whole && packet.header.payload_bytes <= UNDECIDED_BYTES_MAX;
         let route = match keywords::route(shown, whole && shown.len() == text.len()) {
-            Ok(Route::Backend | Route::BackendKill(_) | Route::Diagnostics) | Err(Undecided)
-                if waits =>
-            {
+            Ok(Route::Backend | Route::Kill(_) | Route::Diagnostics) | Err(Undecided) if waits => {
                 return Step::More;
             }
             Ok(route) => route,
@@ -224,7 +234,7 @@ impl Router {
             Err(Undecided) => Route::Backend,
         };
         let to_backend = match route {
-            Route::Backend | Route::BackendKill(_) => true,
+            Route::Backend | Route::Kill(_) => true,
             Route::Diagnostics | Route::DiagnosticsAndMore => self.last_answer == Answered::Backend,
             Route::Console | Route::Mixed => false,
         };
@@ -242,12 +252,11 @@ impl Router {
                 _ => Request::Prepare(payload[1..].to_vec()),
             });
         }
-        let kill = match route {
-            Route::BackendKill(id) if command == Command::QUERY => Some(id),
-            _ => None,
-        };
+        if let (Route::Kill(kill), Command::QUERY) = (route, command) {
+            return self.kill(input, command, packet, tracker, Some(kill));
+        }
         let last_answer = self.last_answer;
-        let step = self.pass(input, packet.header, command, tracker, kill);
+        let step = self.pass(input, packet.header, command, tracker);
         if route == Route::Diagnostics {
             self.last_answer = last_answer;
         }
@@ -266,14 +275,14 @@ impl Router {
             return self.pass_or_more(input, packet, command, tracker);
         };
         let Some(id) = self.statements.resolve(id) else {
-            return self.pass(input, packet.header, command, tracker, None);
+            return self.pass(input, packet.header, command, tracker);
         };
         match command {
             Command::STMT_CLOSE | Command::STMT_SEND_LONG_DATA => {
                 if command == Command::STMT_CLOSE {
                     self.statements.close(id);
                 }
-                self.begin_part(input, packet.header, Way::Nowhere, None)
+                self.begin_part(input, packet.header, Way::Nowhere)
             }
             Command::STMT_FETCH => self.take(packet, tracker, |_| Request::Fetch { id }),
             Command::STMT_RESET => self.take(packet, tracker, |_| Request::Reset),
@@ -290,7 +299,7 @@ impl Router {
         tracker: &mut ReplyTracker,
     ) -> Step {
         if packet.is_whole() {
-            self.pass(input, packet.header, command, tracker, None)
+            self.pass(input, packet.header, command, tracker)
         } else {
             Step::More
         }
@@ -302,14 +311,39 @@ impl Router {
         header: Header,
         command: Command,
         tracker: &mut ReplyTracker,
-        kill: Option<u32>,
     ) -> Step {
+        self.note_passed(command, tracker);
+        self.begin_part(input, header, Way::Backend)
+    }
+
+    /// Notes that a command goes to the backend.
+    pub(super) fn note_passed(&mut self, command: Command, tracker: &mut ReplyTracker) {
         tracker.expect(command);
         self.has_quit |= command == Command::QUIT;
         if !command.keeps_diagnostics() {
             self.last_answer = Answered::Backend;
         }
-        self.begin_part(input, header, Way::Backend, kill)
+    }
+
+    /// A KILL by a thread id, for the session to find out whose it is. It waits for the replies before it,
+    /// as it would on the server, too.
+    fn kill(
+        &mut self,
+        input: &[u8],
+        command: Command,
+        packet: Packet<'_>,
+        tracker: &mut ReplyTracker,
+        kill: Option<KillById>,
+    ) -> Step {
+        match kill {
+            Some(kill) if packet.header.payload_bytes <= UNDECIDED_BYTES_MAX => {
+                self.take(packet, tracker, |payload| Request::Kill {
+                    kill,
+                    packet: input[..HEADER_BYTES + payload.len()].to_vec(),
+                })
+            }
+            _ => self.pass(input, packet.header, command, tracker),
+        }
     }
 
     /// A packet for the session, once it is all there and all replies before it are complete.
@@ -340,9 +374,9 @@ impl Router {
 }
 
 impl Way {
-    fn step(self, bytes: usize, kill: Option<u32>) -> Step {
+    fn step(self, bytes: usize) -> Step {
         match self {
-            Self::Backend => Step::Pass { bytes, kill },
+            Self::Backend => Step::Pass { bytes },
             Self::Nowhere => Step::Skip { bytes },
         }
     }

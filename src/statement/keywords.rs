@@ -4,6 +4,8 @@
 //! [`UNDECIDED_BYTES_MAX`] is looked at whole, because a virtual statement may stand behind a `;` in it,
 //! and running the part before it would be half of what was asked.
 
+use super::{KillKind, SessionId};
+
 /// How many bytes of a statement are held back at most while its route is not decided.
 pub const UNDECIDED_BYTES_MAX: usize = 8 * 1024;
 
@@ -12,8 +14,8 @@ pub const UNDECIDED_BYTES_MAX: usize = 8 * 1024;
 pub enum Route {
     /// To the server.
     Backend,
-    /// To the server; and a virtual statement of the session that it names, if there is one, ends.
-    BackendKill(u32),
+    /// To the server that holds the session: the client's own, unless the session is known to be elsewhere.
+    Kill(KillById),
     /// To the console.
     Console,
     /// To whichever of the two answered the last statement.
@@ -22,6 +24,17 @@ pub enum Route {
     DiagnosticsAndMore,
     /// Nowhere: a virtual statement among others in one packet.
     Mixed,
+}
+
+/// The server's own `KILL [CONNECTION | QUERY] id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KillById {
+    /// What is to end.
+    pub kind: KillKind,
+    /// The session's id, on whichever server.
+    pub id: SessionId,
+    /// No other statement stands behind it.
+    pub alone: bool,
 }
 
 /// More bytes are needed to decide.
@@ -61,6 +74,10 @@ fn route_all(text: &[u8], first: Route, backslash: Backslash) -> Result<Route, U
     Ok(match first {
         _ if console && statements > 1 => Route::Mixed,
         Route::Diagnostics if statements > 1 => Route::DiagnosticsAndMore,
+        Route::Kill(kill) => Route::Kill(KillById {
+            alone: statements <= 1,
+            ..kill
+        }),
         first => first,
     })
 }
@@ -114,21 +131,33 @@ fn route_show(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
 /// `KILL SERVER …`, and the server's own `KILL [CONNECTION|QUERY] id`.
 fn route_kill(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
     let mut lexeme = lexemes.next()?;
+    let mut kind = KillKind::Session;
     if let Some(Lexeme::Word(word)) = lexeme {
         if word.eq_ignore_ascii_case(b"SERVER") {
             return Ok(Route::Console);
         }
-        if word.eq_ignore_ascii_case(b"QUERY") || word.eq_ignore_ascii_case(b"CONNECTION") {
+        let query = word.eq_ignore_ascii_case(b"QUERY");
+        if query {
+            kind = KillKind::Query;
+        }
+        if query || word.eq_ignore_ascii_case(b"CONNECTION") {
             lexeme = lexemes.next()?;
         }
     }
     let id = match lexeme {
-        Some(Lexeme::Word(word) | Lexeme::Quoted(word)) => std::str::from_utf8(word)
-            .ok()
-            .and_then(|id| id.parse().ok()),
+        Some(Lexeme::Word(word) | Lexeme::Quoted(word)) => {
+            std::str::from_utf8(word).ok().and_then(SessionId::parse)
+        }
         _ => None,
     };
-    Ok(id.map_or(Route::Backend, Route::BackendKill))
+    // What goes on behind the id is an expression, which the server is to compute.
+    let ends = matches!(lexemes.next()?, None | Some(Lexeme::Symbol(b';')));
+    let kill = id.filter(|_| ends).map(|id| KillById {
+        kind,
+        id,
+        alone: true,
+    });
+    Ok(kill.map_or(Route::Backend, Route::Kill))
 }
 
 /// `SELECT @@[SESSION.]WARNING_COUNT`, or `ERROR_COUNT`, and nothing more.
@@ -371,18 +400,33 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_own_kill_tells_its_id() {
-        for text in [
-            "KILL 7",
-            "kill query 7",
-            "KILL CONNECTION '7'",
-            "KILL QUERY /* x */ 7;",
+    fn a_servers_own_kill_tells_what_it_ends_and_its_id() {
+        let id = SessionId::parse("7").unwrap();
+        for (text, kind) in [
+            ("KILL 7", KillKind::Session),
+            ("kill query 7", KillKind::Query),
+            ("KILL CONNECTION '7'", KillKind::Session),
+            ("KILL QUERY /* x */ 7;", KillKind::Query),
         ] {
-            assert_eq!(
-                route(text.as_bytes(), true),
-                Ok(Route::BackendKill(7)),
-                "{text}"
-            );
+            for (behind, alone) in [("", true), (" ;; -- x", true), ("; SELECT 1", false)] {
+                let text = format!("{text}{behind}");
+                let kill = KillById { kind, id, alone };
+                assert_eq!(
+                    route(text.as_bytes(), true),
+                    Ok(Route::Kill(kill)),
+                    "{text}"
+                );
+            }
+        }
+        for text in [
+            "KILL 0",
+            "KILL QUERY 4294967296",
+            "KILL 7+1",
+            "KILL '7' + 1",
+            "KILL CONNECTION_ID()",
+            "SELECT 1; KILL 7",
+        ] {
+            assert_eq!(route(text.as_bytes(), true), Ok(Route::Backend), "{text}");
         }
     }
 

@@ -9,13 +9,13 @@
 
 pub mod diagnostics;
 pub mod keywords;
-mod kill_server_session;
+mod kill;
 mod parse;
 pub mod server_ref;
 mod show_server_sessions;
 
 pub use diagnostics::Diagnostics;
-pub use kill_server_session::KillServerSession;
+pub use kill::{Kill, KillKind, Reason};
 pub use parse::{ParseError, parse};
 pub use server_ref::{ServerRef, SessionId};
 pub use show_server_sessions::ShowServerSessions;
@@ -25,8 +25,8 @@ pub use show_server_sessions::ShowServerSessions;
 pub enum Statement {
     /// `SHOW [FULL] SERVER SESSIONS`
     ShowServerSessions(ShowServerSessions),
-    /// `KILL SERVER SESSION server id`
-    KillServerSession(KillServerSession),
+    /// `KILL SERVER {SESSION | CONNECTION | QUERY} server id [COMMENT 'reason']`
+    Kill(Kill),
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),
 }

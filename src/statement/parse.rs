@@ -7,7 +7,8 @@ use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-use super::{Diagnostics, KillServerSession, ShowServerSessions, Statement};
+use super::{Diagnostics, Kill, ShowServerSessions, Statement};
+use crate::mask::mask;
 use crate::wire::answer::SqlError;
 
 /// A statement that cannot be read.
@@ -27,6 +28,14 @@ pub enum ParseError {
     /// Where a session's id should be, none is.
     #[error("'{0}' is no session id; ids are whole numbers from 1 to 4294967295")]
     NoSessionId(String),
+    /// A reason that is longer than what goes along with a KILL.
+    #[error("a reason of {chars} characters is too long; it may have {chars_max}")]
+    ReasonTooLong {
+        /// How long it is.
+        chars: usize,
+        /// How long it may be.
+        chars_max: usize,
+    },
 }
 
 impl ParseError {
@@ -34,7 +43,9 @@ impl ParseError {
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
             Self::Syntax { .. } => ER_PARSE_ERROR,
-            Self::NoAddress(_) | Self::NoSessionId(_) => ER_WRONG_ARGUMENTS,
+            Self::NoAddress(_) | Self::NoSessionId(_) | Self::ReasonTooLong { .. } => {
+                ER_WRONG_ARGUMENTS
+            }
         };
         SqlError::new(code, self.to_string())
     }
@@ -55,7 +66,7 @@ pub fn parse(text: &str) -> Result<Statement, ParseError> {
         parser: Parser::new(&MySqlDialect {}).with_tokens(tokens),
     };
     if reader.word("KILL") {
-        return KillServerSession::parse(&mut reader).map(Statement::KillServerSession);
+        return Kill::parse(&mut reader).map(Statement::Kill);
     }
     if reader.word("SHOW")
         && !reader.peek_is("WARNINGS")
@@ -96,13 +107,14 @@ impl Reader<'_> {
     /// Takes what stands up to the next white space, comment, or the statement's end; or the contents of
     /// a quoted string. sqlparser splits `10.10.10.1` into three numbers: what touches belongs together.
     pub(super) fn glued(&mut self) -> String {
-        match self.parser.peek_token().token {
-            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
-                self.parser.next_token();
-                return text;
-            }
-            Token::EOF | Token::SemiColon => return String::new(),
-            _ => {}
+        if let Some(text) = self.quoted() {
+            return text;
+        }
+        if matches!(
+            self.parser.peek_token().token,
+            Token::EOF | Token::SemiColon
+        ) {
+            return String::new();
         }
         let mut glued = self.parser.next_token().token.to_string();
         loop {
@@ -113,6 +125,17 @@ impl Reader<'_> {
                     self.parser.next_token_no_skip();
                 }
             }
+        }
+    }
+
+    /// The contents of a quoted string.
+    pub(super) fn quoted(&mut self) -> Option<String> {
+        match self.parser.peek_token().token {
+            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
+                self.parser.next_token();
+                Some(text)
+            }
+            _ => None,
         }
     }
 
@@ -153,7 +176,8 @@ impl Reader<'_> {
             }
         }
         ParseError::Syntax {
-            near: near.trim().to_owned(),
+            // Applications log the errors that they get.
+            near: mask(near.trim()).into_owned(),
             form,
         }
     }

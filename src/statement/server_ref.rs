@@ -1,7 +1,7 @@
 //! How a statement names a server and a session.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A server as a statement names it: an address, with the SQL or the RPC port or with none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,11 +44,20 @@ fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|&port| port != 0)
 }
 
+impl From<SocketAddr> for ServerRef {
+    fn from(addr: SocketAddr) -> Self {
+        Self {
+            ip: addr.ip(),
+            port: Some(addr.port()),
+        }
+    }
+}
+
 impl fmt::Display for ServerRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.ip, self.port) {
             (ip, None) => write!(f, "{ip}"),
-            (ip, Some(port)) => write!(f, "{}", std::net::SocketAddr::new(ip, port)),
+            (ip, Some(port)) => write!(f, "{}", SocketAddr::new(ip, port)),
         }
     }
 }
@@ -58,13 +67,31 @@ impl fmt::Display for ServerRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(u32);
 
+/// The bit of an id that says a server made it, not ODP.
+const MADE_BY_SERVER: u32 = 1 << 31;
+/// What stands below the number of the server that made it.
+const SEQUENCE_BITS: u32 = 18;
+const SERVER_NUMBER_MAX: u32 = 0xfff;
+
 impl SessionId {
     /// Reads a decimal id.
     pub fn parse(text: &str) -> Option<Self> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        text.parse().ok().filter(|&id| id != 0).map(Self)
+        text.parse().ok().and_then(Self::new)
+    }
+
+    /// The id of this number; 0 is none.
+    pub fn new(id: u32) -> Option<Self> {
+        (id != 0).then_some(Self(id))
+    }
+
+    /// The number of the server that made it, as OceanBase makes ids; none where ODP did. Other servers just
+    /// count, so that this proves nothing but what else is known of that server.
+    pub fn maker(self) -> Option<u64> {
+        let made_by_server = self.0 & MADE_BY_SERVER != 0;
+        made_by_server.then_some(u64::from(self.0 >> SEQUENCE_BITS & SERVER_NUMBER_MAX))
     }
 
     /// The id as a number.
@@ -126,5 +153,16 @@ mod tests {
             assert_eq!(SessionId::parse(text), None, "{text}");
         }
         assert_eq!(SessionId::parse("4294967295").unwrap().get(), u32::MAX);
+    }
+    #[test]
+    fn an_id_tells_the_server_that_made_it() {
+        for (id, maker) in [
+            (3_221_487_617, Some(1)),
+            (3_221_749_761, Some(2)),
+            (1_073_741_825, None),
+            (7, None),
+        ] {
+            assert_eq!(SessionId::new(id).unwrap().maker(), maker, "{id}");
+        }
     }
 }

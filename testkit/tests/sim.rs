@@ -467,6 +467,29 @@ async fn kill_closes_an_idle_connection_without_a_word() {
 }
 
 #[tokio::test]
+async fn added_sessions_change_right_after_a_list_of_them() {
+    let cluster = SimCluster::start(1).await.unwrap();
+    let node = cluster.node(0);
+    let mut conn = connect(node).await;
+    let ids = |id| {
+        vec![SimSession {
+            id,
+            ..SimSession::default()
+        }]
+    };
+    node.set_sessions(ids(7));
+    node.set_sessions_after_list(ids(8));
+    node.set_sessions_after_list(Vec::new());
+    for present in [vec![7], vec![8], vec![]] {
+        let listed: Vec<u32> = conn
+            .query("SELECT id FROM oceanbase.V$OB_PROCESSLIST WHERE user = 'app'")
+            .await
+            .unwrap();
+        assert_eq!(listed, present);
+    }
+}
+
+#[tokio::test]
 async fn kill_of_a_busy_connection_says_5066_and_kill_query_1317() {
     let cluster = one().await;
     let node = cluster.node(0);

@@ -3,12 +3,14 @@
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::support::real::{Stage, find, kill, list, lives, on_both, until};
+use crate::support::real::{Stage, find, kill, list, lives, on_both, through, until, warden_for};
 use crate::support::sql_error;
 
 on_both!(
     a_killed_session_is_gone_and_the_others_live,
     a_running_session_is_killed,
+    a_session_killed_in_a_transaction_gives_its_locks_up,
+    another_proxys_service_sessions_are_killed_and_it_goes_on,
     a_prepared_kill_kills,
     a_server_is_named_in_every_form,
     the_right_id_on_the_wrong_node_is_unknown_and_lives,
@@ -53,6 +55,63 @@ async fn a_running_session_is_killed(stage: &Stage) {
         .await
         .unwrap();
     running.outcome().await.unwrap_err();
+}
+
+async fn a_session_killed_in_a_transaction_gives_its_locks_up(stage: &Stage) {
+    let mut victim = stage.session_on(1).await;
+    let mut next = stage.session_on(1).await;
+    victim
+        .query_drop(
+            "CREATE DATABASE IF NOT EXISTS kills;
+             CREATE TABLE IF NOT EXISTS kills.stock (id INT PRIMARY KEY, left_over INT);
+             REPLACE INTO kills.stock VALUES (1, 10)",
+        )
+        .await
+        .unwrap();
+    victim.query_drop("BEGIN").await.unwrap();
+    victim
+        .query_drop("UPDATE kills.stock SET left_over = 0 WHERE id = 1")
+        .await
+        .unwrap();
+    let locked = "SELECT left_over FROM kills.stock WHERE id = 1 FOR UPDATE NOWAIT";
+    sql_error(next.query_drop(locked).await);
+
+    let mut client = stage.client().await;
+    client
+        .query_drop(kill(stage.cluster.node(1), victim.id()))
+        .await
+        .unwrap();
+    assert_eq!(client.get_warnings(), 0);
+    // It is gone, and its transaction with it: nobody waits.
+    let left: Option<u8> = next.query_first(locked).await.unwrap();
+    assert_eq!(left, Some(10), "its change was not rolled back");
+    assert!(!lives(&mut victim).await);
+}
+
+async fn another_proxys_service_sessions_are_killed_and_it_goes_on(stage: &Stage) {
+    let second = warden_for(stage.cluster).start().await.unwrap();
+    let mut through_second = Conn::new(through(&second)).await.unwrap();
+    let full = list(&mut through_second, "SHOW FULL SERVER SESSIONS").await;
+    let services = full
+        .iter()
+        .filter(|row| row.warden.as_deref() == Some("service"));
+    let mut client = stage.client().await;
+    let mut killed = 0;
+    for service in services {
+        let sql = format!(
+            "KILL SERVER SESSION {}:{} {}",
+            service.ip, service.port, service.id
+        );
+        client.query_drop(&sql).await.expect(&sql);
+        killed += 1;
+    }
+    assert!(killed >= 3, "one on each node at least: {killed}");
+    let after = list(&mut through_second, "SHOW SERVER SESSIONS").await;
+    assert_eq!(through_second.get_warnings(), 0, "a node has failed");
+    for node in stage.cluster.nodes() {
+        let is_there = after.iter().any(|row| row.ip == node.ip().to_string());
+        assert!(is_there, "nothing of {}", node.addr());
+    }
 }
 
 async fn a_prepared_kill_kills(stage: &Stage) {

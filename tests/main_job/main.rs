@@ -5,9 +5,12 @@
 //! on no sessions but those that it has opened.
 
 mod kill;
+mod kill_by_id;
+mod kill_query;
 mod list;
 mod logins;
 mod pass_through;
+mod passwords;
 mod rights;
 #[path = "../support/mod.rs"]
 mod support;

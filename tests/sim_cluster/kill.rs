@@ -1,4 +1,5 @@
 //! Kill is honest: it ends what was named and seen there, sends KILL once, and tells what became of it.
+//! Here: a session on a named server.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -10,26 +11,29 @@ use testkit::sim::{
 use testkit::warden::Warden;
 
 use crate::support::{
-    GRACE, SOON, connect, full_list, list, opts, run, server_error, show_warnings, soon, until,
-    warden,
+    GRACE, SOON, connect, list, opts, run, server_error, show_warnings, until, warden,
 };
 
 const NODE_TIMEOUT: Duration = Duration::from_secs(1);
-const QUICK: &[&str] = &["--node-timeout", "1s", "--kill-verify-timeout", "500ms"];
+pub(crate) const QUICK: &[&str] = &["--node-timeout", "1s", "--kill-verify-timeout", "500ms"];
 
-async fn setup() -> (SimCluster, Warden, Conn) {
+pub(crate) async fn setup() -> (SimCluster, Warden, Conn) {
     let cluster = SimCluster::start(3).await.unwrap();
     let warden = warden(&cluster, QUICK).await;
     let conn = connect(&warden).await;
     (cluster, warden, conn)
 }
 
-async fn kill(conn: &mut Conn, addr: SocketAddr, id: impl std::fmt::Display) -> Result<(), Error> {
+pub(crate) async fn kill(
+    conn: &mut Conn,
+    addr: SocketAddr,
+    id: impl std::fmt::Display,
+) -> Result<(), Error> {
     let ip = addr.ip();
     run(conn, &format!("KILL SERVER SESSION {ip} {id}")).await
 }
 
-fn kills_of(cluster: &SimCluster) -> Vec<String> {
+pub(crate) fn kills_of(cluster: &SimCluster) -> Vec<String> {
     cluster
         .nodes()
         .iter()
@@ -81,6 +85,68 @@ async fn the_right_session_on_the_right_node_is_gone_by_one_kill_that_says_who_s
 }
 
 #[tokio::test]
+async fn a_reason_goes_along_with_the_kill_and_into_the_record() {
+    let (cluster, warden, mut conn) = setup().await;
+    let node = cluster.node(1);
+    let id = idle_session(node);
+    let statement = format!(
+        "KILL SERVER SESSION {} {id} COMMENT 'blocks */ KILL 1; /* the load'",
+        node.ip()
+    );
+    run(&mut conn, &statement).await.unwrap();
+    assert!(!node.has_session(id));
+    let kills = kills_of(&cluster);
+    let [sent] = &kills[..] else {
+        panic!("{kills:?}");
+    };
+    assert!(
+        sent.starts_with(&format!("KILL {id} /* obwarden: "))
+            && sent.ends_with(": blocks  KILL 1;  the load */"),
+        "{sent}"
+    );
+    until("both records have it", SOON, async || {
+        let log = warden.log();
+        let with_reason = log.lines().filter(|line| {
+            line.contains("kill: ") && line.contains("reason=\"blocks */ KILL 1; /* the load\"")
+        });
+        if with_reason.count() == 2 {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .await;
+
+    let long = "x".repeat(257);
+    let statement = format!("KILL SERVER SESSION {} 1 COMMENT '{long}'", node.ip());
+    let (code, text) = server_error(run(&mut conn, &statement).await);
+    assert!(code == 1210 && text.contains("256"), "{code} {text}");
+}
+
+#[tokio::test]
+async fn what_is_no_form_of_it_is_told_the_right_one() {
+    let (cluster, _warden, mut conn) = setup().await;
+    let node = cluster.node(1);
+    let id = idle_session(node);
+    for statement in [
+        format!("KILL SERVER {} {id}", node.ip()),
+        format!("KILL SERVER STATEMENT {} {id}", node.ip()),
+        format!("KILL SERVER QUERY {}", node.ip()),
+        format!("KILL SERVER SESSION {} {id} BECAUSE 'x'", node.ip()),
+        format!("KILL SERVER SESSION {} {id} COMMENT x", node.ip()),
+    ] {
+        let (code, text) = server_error(run(&mut conn, &statement).await);
+        let form = "KILL SERVER {SESSION | CONNECTION | QUERY} server id [COMMENT 'reason']";
+        assert!(
+            code == 1064 && text.ends_with(form),
+            "{statement}: {code} {text}"
+        );
+    }
+    assert!(node.has_session(id));
+    assert_eq!(kills_of(&cluster), [""; 0]);
+}
+
+#[tokio::test]
 async fn every_form_of_server_and_id_is_understood() {
     let (cluster, _warden, mut conn) = setup().await;
     let node = cluster.node(2);
@@ -93,7 +159,12 @@ async fn every_form_of_server_and_id_is_understood() {
     ] {
         for quote in ["", "'"] {
             let id = idle_session(node);
-            let statement = format!("kill server session {server} {quote}{id}{quote};");
+            let word = if quote.is_empty() {
+                "session"
+            } else {
+                "CONNECTION"
+            };
+            let statement = format!("kill server {word} {server} {quote}{id}{quote};");
             run(&mut conn, &statement)
                 .await
                 .unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -173,6 +244,19 @@ async fn a_kill_that_the_server_refuses_is_the_servers_own_error() {
         "{text}"
     );
     assert_eq!(node.kills_received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_between_the_look_and_its_kill_is_unknown() {
+    let (cluster, _warden, mut conn) = setup().await;
+    let node = cluster.node(1);
+    let id = idle_session(node);
+    node.set_sessions_after_list(Vec::new());
+    let (code, text) = server_error(kill(&mut conn, node.addr(), id).await);
+    assert_eq!(code, 1094);
+    assert!(text.ends_with("any more: it ended by itself"), "{text}");
+    assert_eq!(node.kills_received().len(), 1);
+    assert!(node.connections_peak() <= 2);
 }
 
 #[tokio::test]
@@ -260,36 +344,4 @@ async fn a_node_that_cannot_be_asked_gets_no_kill() {
     }
     assert!(list(&mut conn).await.ids(node.addr()).contains(&id));
     assert_eq!(kills_of(&cluster), [""; 0]);
-}
-
-#[tokio::test]
-async fn the_proxys_own_sessions_are_not_killed_through_it() {
-    let (cluster, _warden, mut conn) = setup().await;
-    let full = full_list(&mut conn).await;
-    for node in cluster.nodes() {
-        for id in full.service_ids(node.addr()) {
-            let (code, text) = server_error(kill(&mut conn, node.addr(), id).await);
-            assert!(
-                code == 1095 && text.contains("obwarden itself"),
-                "{code} {text}"
-            );
-        }
-    }
-    assert_eq!(kills_of(&cluster), [""; 0]);
-}
-
-#[tokio::test]
-async fn ones_own_session_ends_when_it_is_killed() {
-    let (cluster, _warden, mut conn) = setup().await;
-    let node = cluster.node(0);
-    let id = conn.id();
-    // The server closes its end at once; whether the OK comes first is a matter of luck.
-    _ = kill(&mut conn, node.addr(), id).await;
-    assert!(run(&mut conn, "SELECT 1").await.is_err());
-    assert_eq!(node.kills_received().len(), 1);
-    soon(
-        "its session is gone",
-        node.until(|node| !node.has_session(id)),
-    )
-    .await;
 }

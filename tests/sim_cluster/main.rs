@@ -3,11 +3,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod backends;
 mod cancel;
 mod detours;
 mod failed_nodes;
 mod kill;
+mod kill_by_id;
+mod kill_proxied;
+mod kill_query;
 mod lists;
 mod login_names;
 mod rights;

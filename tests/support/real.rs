@@ -81,6 +81,11 @@ impl Stage {
             .expect("a login through obwarden")
     }
 
+    /// Whether its servers are OceanBase's kernel.
+    pub(crate) fn is_oceanbase(&self) -> bool {
+        self.patience.is_some()
+    }
+
     /// The node that serves obwarden's clients.
     pub(crate) fn backend(&self) -> &Node {
         self.cluster.node(0)
@@ -98,7 +103,7 @@ impl Stage {
             conn.query_drop(patience).await.expect("patience");
         }
         let statement = sql.to_owned();
-        let task = tokio::spawn(async move { conn.query_drop(statement).await });
+        let task = tokio::spawn(async move { (conn.query_drop(statement).await, conn) });
         let mut watcher = self.session_on(node).await;
         until("the statement runs", async || {
             let running = format!(
@@ -130,12 +135,17 @@ pub(crate) fn through(warden: &Warden) -> OptsBuilder {
 /// A statement on its way.
 pub(crate) struct Running {
     pub(crate) id: u32,
-    task: tokio::task::JoinHandle<mysql_async::Result<()>>,
+    task: tokio::task::JoinHandle<(mysql_async::Result<()>, Conn)>,
 }
 
 impl Running {
     /// How it ended; it must do so within a few seconds.
     pub(crate) async fn outcome(self) -> mysql_async::Result<()> {
+        self.ended().await.0
+    }
+
+    /// The same, and the session that ran it.
+    pub(crate) async fn ended(self) -> (mysql_async::Result<()>, Conn) {
         let ended = tokio::time::timeout(SOON, self.task).await;
         ended.expect("the statement still runs").expect("its task")
     }

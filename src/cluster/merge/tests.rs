@@ -7,6 +7,7 @@ use crate::cluster::fan_out::Stale;
 use crate::cluster::rows::Answer;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
+use crate::statement::diagnostics::Level;
 
 const COLUMNS: [&str; 6] = ["ID", "USER", "HOST", "COMMAND", "TIME", "INFO"];
 
@@ -299,4 +300,40 @@ fn an_old_topology_and_a_row_without_address_are_told() {
         texts[1].starts_with("the topology is 40 s old"),
         "{texts:?}"
     );
+}
+
+#[test]
+fn a_server_that_hides_sessions_from_the_service_account_is_a_warning() {
+    let mut hiding = answered(
+        "10.0.0.1:2881",
+        "z1",
+        &COLUMNS,
+        &[&["7", "app", "h", "Sleep", "1", "NULL"]],
+    );
+    if let Ok(sessions) = &mut hiding.answer {
+        sessions.needs_grant = Some("GRANT PROCESS ON *.* TO 'warden'".to_owned());
+    }
+    let open = answered("10.0.0.2:2881", "z2", &COLUMNS, &[]);
+    let all = Rights {
+        see_others: true,
+        kill_others: false,
+    };
+    let listing = list(
+        vec![hiding, open],
+        false,
+        "root",
+        all,
+        &OwnSessions::default(),
+    );
+    let [message] = &listing.messages[..] else {
+        panic!("one server, one warning: {:?}", listing.messages);
+    };
+    assert_eq!((message.level, message.code), (Level::Warning, 1227));
+    for part in [
+        "10.0.0.1:2881 (z1)",
+        "NOT in this list",
+        "GRANT PROCESS ON *.* TO 'warden'",
+    ] {
+        assert!(message.text.contains(part), "{}", message.text);
+    }
 }

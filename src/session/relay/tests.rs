@@ -231,13 +231,19 @@ async fn a_client_that_leaves_during_a_virtual_statement_is_noticed_behind_what_
 }
 
 #[tokio::test]
-async fn a_kill_is_told_and_what_stands_behind_it_goes_on() {
+async fn a_kill_that_is_passed_on_goes_before_what_stands_behind_it() {
     let mut stage = stage(4096);
-    let mut commands = query("KILL QUERY 5");
+    let kill = query("KILL QUERY 5");
+    let mut commands = kill.clone();
     commands.extend(query("SELECT 1"));
     stage.client_writes.write_all(&commands).await.unwrap();
     let event = stage.relay.next().await;
-    assert!(matches!(event, Event::Kill(5)), "{event:?}");
+    let Event::Request(Request::Kill { packet, .. }) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(packet, kill);
+    stage.relay.pass_on(&packet);
+    assert!(!stage.relay.tracker.idle(), "its reply is awaited");
     let seen = read(&mut stage.backend_reads, commands.len());
     tokio::select! {
         event = stage.relay.next() => panic!("{event:?}"),

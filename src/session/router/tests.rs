@@ -26,7 +26,7 @@ fn route(
     let mut passed = 0;
     while !input.is_empty() {
         match router.next(input, tracker) {
-            Step::Pass { bytes, .. } => {
+            Step::Pass { bytes } => {
                 passed += bytes;
                 input = &input[bytes..];
             }
@@ -200,10 +200,7 @@ fn a_statement_that_waits_becomes_file_data_when_the_server_asks_for_a_file() {
     tracker.feed(b"\x02\0\0\x01\xfbf", |_| {});
     assert_eq!(
         router.next(&input, &mut tracker),
-        Step::Pass {
-            bytes: input.len(),
-            kill: None
-        }
+        Step::Pass { bytes: input.len() }
     );
 }
 
@@ -283,33 +280,53 @@ fn long_data_for_a_virtual_statement_is_dropped_to_its_last_byte() {
     );
     assert_eq!(
         router.next(&input[skipped..], &mut tracker),
-        Step::Pass {
-            bytes: 5,
-            kill: None
-        }
+        Step::Pass { bytes: 5 }
     );
 }
 
+fn by_id(kind: KillKind) -> KillById {
+    KillById {
+        kind,
+        id: SessionId::new(77).unwrap(),
+        alone: true,
+    }
+}
+
 #[test]
-fn a_kill_tells_the_thread_id_as_a_statement_and_as_a_command() {
-    let input = query("KILL QUERY 77");
-    let step = Router::new().next(&input, &mut idle());
-    assert_eq!(
-        step,
-        Step::Pass {
-            bytes: input.len(),
-            kill: Some(77)
+fn a_kill_is_the_sessions_to_direct_as_a_statement_and_as_a_command() {
+    for (input, kind) in [
+        (query("KILL QUERY 77"), KillKind::Query),
+        (
+            packet(Command::PROCESS_KILL, &77u32.to_le_bytes()),
+            KillKind::Session,
+        ),
+    ] {
+        for cut in 1..input.len() {
+            let early = Router::new().next(&input[..cut], &mut idle());
+            assert_eq!(early, Step::More, "cut at {cut}");
         }
-    );
-    let input = packet(Command::PROCESS_KILL, &77u32.to_le_bytes());
-    let step = Router::new().next(&input, &mut idle());
-    assert_eq!(
-        step,
-        Step::Pass {
-            bytes: input.len(),
-            kill: Some(77)
-        }
-    );
+        let step = Router::new().next(&input, &mut idle());
+        let request = Request::Kill {
+            kill: by_id(kind),
+            packet: input.clone(),
+        };
+        let bytes = input.len();
+        assert_eq!(step, Step::Take { bytes, request });
+    }
+}
+
+#[test]
+fn a_kill_that_is_prepared_or_too_long_to_look_at_passes() {
+    let long = format!("KILL 77; /*{}*/", "x".repeat(UNDECIDED_BYTES_MAX));
+    for input in [
+        packet(Command::STMT_PREPARE, b"KILL 77"),
+        query(&long),
+        packet(Command::PROCESS_KILL, &0u32.to_le_bytes()),
+    ] {
+        let bytes = input.len();
+        let step = Router::new().next(&input, &mut idle());
+        assert_eq!(step, Step::Pass { bytes });
+    }
 }
 
 #[test]
@@ -346,13 +363,7 @@ fn packets_of_sixteen_mebibytes_pass_in_all_their_parts() {
 fn an_empty_packet_and_one_cut_short_are_the_servers_to_refuse() {
     for input in [&b"\0\0\0\0"[..], b"\x03\0\0\0\x17\x01\0", b"\x01\0\0\0\x0c"] {
         let step = Router::new().next(input, &mut idle());
-        assert_eq!(
-            step,
-            Step::Pass {
-                bytes: input.len(),
-                kill: None
-            }
-        );
+        assert_eq!(step, Step::Pass { bytes: input.len() });
     }
 }
 

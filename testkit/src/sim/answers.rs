@@ -97,6 +97,7 @@ pub(super) fn answer(statement: &Statement, view: &View<'_>) -> Answer {
             true => Answer::Rows(parameters(like.as_deref(), view)),
             false => Answer::Fail(syntax_error()),
         },
+        Statement::ShowGrants => Answer::Rows(grants(view)),
         Statement::Other => Answer::Ok,
     }
 }
@@ -258,6 +259,32 @@ fn parameters(like: Option<&str>, view: &View<'_>) -> Table {
         table.rows = Box::new(std::iter::empty());
     }
     table
+}
+
+/// What the account that asks may do on all databases.
+fn grants(view: &View<'_>) -> Table {
+    let accounts = view.cluster.accounts.iter();
+    let mut own = accounts.filter(|account| account.user == view.user);
+    let rights = own.next().map_or_else(Vec::new, |account| {
+        let rights = [
+            ("SELECT", account.select_priv),
+            ("PROCESS", account.process_priv),
+            ("SUPER", account.super_priv),
+        ];
+        rights
+            .into_iter()
+            .filter(|(_, granted)| *granted)
+            .map(|(right, _)| right)
+            .collect()
+    });
+    let rights = if rights.is_empty() {
+        "USAGE".to_owned()
+    } else {
+        rights.join(", ")
+    };
+    let name = format!("Grants for {}@%", view.user);
+    let line = format!("GRANT {rights} ON *.* TO `{}`@`%`", view.user);
+    one_row(vec![(name, Cell::Text(line))])
 }
 
 fn every_column() -> Select {

@@ -170,6 +170,12 @@ impl SimNode {
         self.state.set_sessions(sessions);
     }
 
+    /// Replaces all added sessions once the next list of sessions has been told; called again, once the one
+    /// after that has.
+    pub fn set_sessions_after_list(&self, sessions: Vec<SimSession>) {
+        self.state.set_sessions_after_list(sessions);
+    }
+
     /// Whether a session of this id is there, real or not.
     pub fn has_session(&self, id: u32) -> bool {
         self.state.has_session(id)

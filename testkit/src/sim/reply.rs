@@ -112,7 +112,11 @@ impl Replier {
         if statement.lists_servers() {
             self.topology_at_hand().await?;
         }
-        match self.answer(statement) {
+        let answer = self.answer(statement);
+        if statement.lists_sessions() && matches!(answer, Answer::Rows(_)) {
+            self.state.listed();
+        }
+        match answer {
             Answer::Ok => Ok(Reply::Ok),
             Answer::Rows(table) => Ok(Reply::Rows(table, stop)),
             Answer::Fail(error) => Ok(Reply::Fail(error)),

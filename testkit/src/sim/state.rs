@@ -1,6 +1,6 @@
 //! What a node knows at a moment: its connections, scripted sessions and records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -50,6 +50,8 @@ struct Inner {
     connections: BTreeMap<u32, Arc<Connection>>,
     connections_peak: usize,
     scripted: Vec<SimSession>,
+    /// What they become, one after each list.
+    scripted_next: VecDeque<Vec<SimSession>>,
     next_scripted_id: u32,
     held: Range<u32>,
     killed: Arc<BTreeSet<u32>>,
@@ -213,6 +215,17 @@ impl NodeState {
         self.update(|inner| inner.scripted.clear());
         for session in sessions {
             self.add_session(session);
+        }
+    }
+
+    pub(super) fn set_sessions_after_list(&self, sessions: Vec<SimSession>) {
+        self.update(|inner| inner.scripted_next.push_back(sessions));
+    }
+
+    /// Notes that a list of sessions is on its way.
+    pub(super) fn listed(&self) {
+        if let Some(sessions) = self.update(|inner| inner.scripted_next.pop_front()) {
+            self.set_sessions(sessions);
         }
     }
 

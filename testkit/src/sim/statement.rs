@@ -21,6 +21,8 @@ pub(super) enum Statement {
     ShowParameters {
         like: Option<String>,
     },
+    /// Of the account that asks.
+    ShowGrants,
     Other,
 }
 
@@ -83,6 +85,7 @@ impl Statement {
             },
             ("show", "processlist") => Self::ShowProcesslist { full: false },
             ("show", "full") if word(2) == "processlist" => Self::ShowProcesslist { full: true },
+            ("show", "grants") => Self::ShowGrants,
             ("show", "parameters") => Self::ShowParameters {
                 like: (word(2) == "like")
                     .then(|| tokens.get(3).map(|token| token.text.clone()))

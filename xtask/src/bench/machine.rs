@@ -1,4 +1,4 @@
-//! Where a measurement was made, and of what.
+//! Where a measurement is made, and of what.
 
 use std::fs;
 use std::path::Path;
@@ -6,12 +6,24 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use testkit::paths::workspace_dir;
 
-use super::targets::{HAPROXY, release_binary};
+use super::release::OBWARDEN;
 
-/// A list for the report.
-pub(super) fn describe() -> Result<String> {
+/// Takes as many file descriptors as the system lets us have; children inherit that.
+pub(super) fn raise_descriptor_limit() -> Result<Option<u64>> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let raised = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, raised).context("cannot raise the limit of descriptors")?;
+    Ok(maximum)
+}
+
+/// A list for the report. `programs` are named in it, each with the flag by which it tells its version.
+pub(super) fn describe(programs: &[(&str, &str)]) -> Result<String> {
     let cpu = read("/proc/cpuinfo")?;
     let memory = read("/proc/meminfo")?;
     let kib: u64 = field(&memory, "MemTotal")
@@ -24,21 +36,22 @@ pub(super) fn describe() -> Result<String> {
             .args(["describe", "--always", "--dirty"])
             .current_dir(workspace_dir()),
     )?;
+    let programs = programs
+        .iter()
+        .map(|(program, flag)| version(program, flag));
+    let programs = programs.collect::<Result<Vec<_>>>()?.join("; ");
     Ok(format!(
         "- {}, with `{}`\n\
          - {}, {cores} cores, {:.1} GiB of memory, Linux {}\n\
          - {} ({commit}), {}\n\
-         - {}; {}; {}\n",
+         - {programs}\n",
         today.split('T').next().unwrap_or_default(),
         command(std::env::args().skip(1)),
         field(&cpu, "model name").unwrap_or("unknown CPU"),
         kib as f64 / f64::from(1 << 20),
         read("/proc/sys/kernel/osrelease")?.trim(),
-        version(release_binary(), "--version")?,
+        version(OBWARDEN.path(), "--version")?,
         version("rustc", "--version")?,
-        version("mariadbd", "--version")?,
-        version(HAPROXY, "-v")?,
-        version("sysbench", "--version")?,
     ))
 }
 

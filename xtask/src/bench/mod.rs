@@ -4,11 +4,14 @@
 //! SIGTERM drop.
 
 mod cells;
+mod fanout;
 mod idle;
 mod machine;
+mod markdown;
 mod proc_stat;
 mod raw_client;
 mod relay;
+mod release;
 mod report;
 mod statistics;
 mod sysbench;
@@ -24,6 +27,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub(crate) enum Bench {
     /// Compare a direct connection, HAProxy and obwarden, one right after the other in each round
     Relay(relay::Options),
+    /// Measure lists of simulated clusters, from three nodes to a thousand, and a loop of the shell beside them
+    Fanout(fanout::Options),
 }
 
 pub(crate) async fn run(bench: Bench) -> Result<ExitCode> {
@@ -32,6 +37,7 @@ pub(crate) async fn run(bench: Bench) -> Result<ExitCode> {
     let benching = async {
         match bench {
             Bench::Relay(options) => relay::run(&options).await,
+            Bench::Fanout(options) => fanout::run(&options).await,
         }
     };
     tokio::select! {

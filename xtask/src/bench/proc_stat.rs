@@ -26,7 +26,14 @@ pub(super) fn cpu_time(pid: u32) -> Result<Duration> {
 pub(super) fn memory_bytes(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-    pss_bytes(&text).with_context(|| format!("no Pss in {path}"))
+    kib_field(&text, "Pss:").with_context(|| format!("no Pss in {path}"))
+}
+
+/// The most bytes of memory that a process has had in RAM at once since it began, its program's own among them.
+pub(super) fn peak_memory_bytes(pid: u32) -> Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    kib_field(&text, "VmHWM:").with_context(|| format!("no VmHWM in {path}"))
 }
 
 /// The first of the three numbers of a `schedstat`: nanoseconds on a CPU.
@@ -35,8 +42,9 @@ fn on_cpu(schedstat: &str) -> Option<Duration> {
     Some(Duration::from_nanos(nanoseconds))
 }
 
-fn pss_bytes(smaps: &str) -> Option<u64> {
-    let line = smaps.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+/// The bytes that a line of this name tells.
+fn kib_field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
 }
@@ -52,14 +60,17 @@ mod tests {
             Some(Duration::from_nanos(1_130_012))
         );
         let smaps = "55d0-7ffc ---p 0 00:00 0  [rollup]\nRss:   2560 kB\nPss:   1234 kB\n";
-        assert_eq!(pss_bytes(smaps), Some(1234 * 1024));
-        assert_eq!(pss_bytes("Rss: 1 kB"), None);
+        assert_eq!(kib_field(smaps, "Pss:"), Some(1234 * 1024));
+        assert_eq!(kib_field("Rss: 1 kB", "Pss:"), None);
+        let status = "VmPeak:\t    3020 kB\nVmHWM:\t    1676 kB\n";
+        assert_eq!(kib_field(status, "VmHWM:"), Some(1676 * 1024));
     }
 
     #[test]
-    fn this_process_has_both() {
+    fn this_process_has_all_of_it() {
         let pid = std::process::id();
         assert!(cpu_time(pid).unwrap() > Duration::ZERO);
         assert!(memory_bytes(pid).unwrap() > 0);
+        assert!(peak_memory_bytes(pid).unwrap() > 0);
     }
 }

@@ -1,9 +1,11 @@
-//! A client that costs next to nothing: it logs in, asks, and counts the bytes of the answer. A real one
-//! would take longer over a million rows than the proxies that are to be measured.
+//! A client that costs next to nothing: it logs in, asks, and counts the bytes or the rows of the answer. A real
+//! one would take longer over a million rows than the proxies that are to be measured.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use obwarden::wire::packet::{PacketWalker, Passed, Report};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -76,6 +78,37 @@ impl RawClient {
         }
     }
 
+    /// Runs a query and counts the rows of its result, without a look at what is in them.
+    pub(super) async fn count(&mut self, sql: &str, buffer: &mut Vec<u8>) -> Result<Counted> {
+        buffer.resize(READ_BYTES, 0);
+        let start = Instant::now();
+        self.write_packet(0, &[&[COM_QUERY], sql.as_bytes()].concat())
+            .await?;
+        let (mut walker, mut counter) = (PacketWalker::default(), RowCounter::default());
+        let mut first_row = None;
+        while counter.end.is_none() {
+            let read = self.0.read(buffer).await?;
+            ensure!(read > 0, "the server has left");
+            walker.walk(&buffer[..read], |packet| {
+                counter.packet(packet);
+                Report::EveryPacket
+            });
+            if counter.rows > 0 {
+                first_row.get_or_insert_with(|| start.elapsed());
+            }
+        }
+        let last_row = start.elapsed();
+        match counter.end {
+            Some(End::Complete { warnings }) => Ok(Counted {
+                rows: counter.rows,
+                warnings,
+                first_row: first_row.unwrap_or(last_row),
+                last_row,
+            }),
+            _ => bail!("{sql}: the answer is an error"),
+        }
+    }
+
     async fn read_packet(&mut self) -> Result<Vec<u8>> {
         let mut header = [0; 4];
         self.0.read_exact(&mut header).await?;
@@ -90,6 +123,48 @@ impl RawClient {
         packet[3] = sequence;
         packet.extend_from_slice(payload);
         Ok(self.0.write_all(&packet).await?)
+    }
+}
+
+/// A result of which the rows were counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) rows: u64,
+    pub(super) warnings: u16,
+    /// From the question until the first row was there; of no rows, until the end.
+    pub(super) first_row: Duration,
+    pub(super) last_row: Duration,
+}
+
+/// Where in a result the client is. It has not asked for `CLIENT_DEPRECATE_EOF`.
+#[derive(Debug, Default)]
+struct RowCounter {
+    is_past_header: bool,
+    is_past_columns: bool,
+    rows: u64,
+    end: Option<End>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Complete { warnings: u16 },
+    Error,
+}
+
+impl RowCounter {
+    fn packet(&mut self, packet: Passed<'_>) {
+        let is_eof = packet.payload_bytes < EOF_PACKET_BYTES && packet.head.first() == Some(&EOF);
+        match *packet.head {
+            [ERR, ..] => self.end = Some(End::Error),
+            _ if !self.is_past_header => self.is_past_header = true,
+            _ if is_eof && !self.is_past_columns => self.is_past_columns = true,
+            [_, low, high, ..] if is_eof => {
+                let warnings = u16::from_le_bytes([low, high]);
+                self.end = Some(End::Complete { warnings });
+            }
+            _ if self.is_past_columns => self.rows += 1,
+            _ => {}
+        }
     }
 }
 
@@ -124,6 +199,30 @@ mod tests {
         assert!(ends_in_eof(&[b'x', 5, 0, 0, 77, 0xfe, 0, 0, 2, 0]));
         assert!(!ends_in_eof(&[b'x', 5, 0, 0, 77, 0xfe, 0, 0, 2]));
         assert!(!ends_in_eof(b"5,000,000"));
+    }
+
+    fn counted(packets: &[&[u8]]) -> RowCounter {
+        let mut counter = RowCounter::default();
+        for head in packets {
+            counter.packet(Passed {
+                head,
+                payload_bytes: head.len(),
+            });
+        }
+        counter
+    }
+
+    #[test]
+    fn rows_are_what_stands_between_two_eof_packets() {
+        let eof: &[u8] = &[EOF, 2, 0, 0, 0];
+        let row: &[u8] = b"\x011";
+        let counter = counted(&[&[1], b"\x03def", eof, row, row]);
+        assert_eq!((counter.rows, counter.end), (2, None));
+        let counter = counted(&[&[1], b"\x03def", eof, row, row, eof]);
+        assert_eq!(counter.end, Some(End::Complete { warnings: 2 }));
+        assert_eq!(counter.rows, 2);
+        let counter = counted(&[&[ERR, 81, 4]]);
+        assert_eq!((counter.rows, counter.end), (0, Some(End::Error)));
     }
 
     #[test]

@@ -3,19 +3,18 @@
 //! In each round each load runs against all three, one right after the other and another one first each
 //! time. A ratio is that of two neighbours, so that a machine which slows down slows both.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use testkit::paths::workspace_dir;
 
 use super::cells::{Cell, Sample};
 use super::idle::{self, Idle};
-use super::machine;
+use super::machine::{self, raise_descriptor_limit};
+use super::markdown::write_section;
+use super::release::OBWARDEN;
 use super::report::{self, Measured};
-use super::targets::{Target, Targets, build_release};
+use super::targets::{HAPROXY, Target, Targets};
 use crate::install;
 use crate::progress;
 
@@ -38,6 +37,13 @@ const PACKAGES: [(&str, &str); 3] = [
     ("sysbench", "makes the load"),
 ];
 
+/// What is named in the report, and how it tells its version.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("mariadbd", "--version"),
+    (HAPROXY, "-v"),
+    ("sysbench", "--version"),
+];
+
 /// Idle connections are counted, not timed: their memory varies little.
 const IDLE_ROUNDS_MAX: usize = 3;
 const IDLE: &str = "idle connections";
@@ -55,7 +61,7 @@ pub(super) async fn run(options: &Options) -> Result<()> {
     }
     install::debian_packages(&PACKAGES)?;
     let descriptors = raise_descriptor_limit()?;
-    progress::show("building obwarden in release mode", build_release()).await?;
+    progress::show("building obwarden in release mode", OBWARDEN.build()).await?;
     let targets =
         progress::show("starting MariaDB, HAProxy and obwarden", Targets::start()).await?;
 
@@ -102,26 +108,10 @@ async fn measure(
 
 fn finish(options: &Options, measured: &[Measured], idle: &[Vec<Idle>]) -> Result<()> {
     let setting = format!("{} rounds of {} s", options.rounds, options.seconds);
-    let section = report::section(&machine::describe()?, &setting, measured, idle);
+    let section = report::section(&machine::describe(&PROGRAMS)?, &setting, measured, idle);
     println!("\n{section}");
     if !options.only.is_empty() {
         return Ok(());
     }
-    let path = workspace_dir().join("BENCHMARKS.md");
-    let before = fs::read_to_string(&path).unwrap_or_default();
-    fs::write(&path, report::replaced(&before, "relay", &section))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    println!("written into {}", path.display());
-    Ok(())
-}
-
-/// Takes as many file descriptors as the system lets us have; children inherit that.
-fn raise_descriptor_limit() -> Result<Option<u64>> {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let raised = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, raised).context("cannot raise the limit of descriptors")?;
-    Ok(maximum)
+    write_section("relay", &section)
 }

@@ -1,9 +1,10 @@
-//! The tables of BENCHMARKS.md. Nothing in them is written by hand.
+//! The relay's tables of BENCHMARKS.md.
 
 use std::fmt::Write;
 
 use super::cells::{Cell, Sample};
 use super::idle::Idle;
+use super::markdown::{number, spread, table};
 use super::statistics::{Quartiles, geometric_mean, median, quartiles};
 use super::targets::Target::{self, Direct, Haproxy, Obwarden};
 
@@ -65,7 +66,7 @@ pub(super) fn section(
             _ = write!(
                 text,
                 "\nAll loads together (geometric mean), obwarden / HAProxy: {}\n",
-                ratio(overall)
+                spread(overall)
             );
         }
         text += "\n### 95th percentile, in milliseconds (lower is better)\n\n";
@@ -99,7 +100,7 @@ fn comparison(measured: &[Measured], of: Aspect, targets: &[Target]) -> String {
         let ratios = others
             .clone()
             .map(|other| load.ratios(Obwarden, *other, of));
-        row.extend(ratios.map(|ratios| quartiles(ratios).map_or_else(String::new, ratio)));
+        row.extend(ratios.map(|ratios| quartiles(ratios).map_or_else(String::new, spread)));
         rows.push(row);
     }
     table(&rows)
@@ -158,51 +159,6 @@ pub(super) fn progress_line(cell: Cell, [direct, haproxy, obwarden]: &[Sample; 3
     )
 }
 
-/// `document` with the section of this name replaced, or added at its end. Other sections stay.
-pub(super) fn replaced(document: &str, name: &str, section: &str) -> String {
-    let begin = format!("<!-- begin {name}: written by cargo xtask bench {name} -->");
-    let end = format!("<!-- end {name} -->");
-    let whole = format!("{begin}\n{section}\n{end}");
-    match (document.split_once(&begin), document.split_once(&end)) {
-        (Some((before, _)), Some((_, after))) => {
-            format!("{before}{whole}{after}")
-        }
-        _ if document.is_empty() => format!("# Benchmarks\n\n{whole}\n"),
-        _ => format!("{}\n\n{whole}\n", document.trim_end()),
-    }
-}
-
-/// A Markdown table; the first row is its heading, the first column text.
-fn table(rows: &[Vec<String>]) -> String {
-    let mut text = String::new();
-    for (at, row) in rows.iter().enumerate() {
-        _ = writeln!(text, "| {} |", row.join(" | "));
-        if at == 0 {
-            _ = writeln!(text, "|---|{}", "--:|".repeat(row.len() - 1));
-        }
-    }
-    text
-}
-
-/// With three digits that count, or more if it is long.
-fn number(value: f64) -> String {
-    let decimals = match value.abs() {
-        100.0.. => 0,
-        10.0.. => 1,
-        _ => 2,
-    };
-    format!("{value:.decimals$}")
-}
-
-fn ratio(spread: Quartiles) -> String {
-    let Quartiles {
-        lower,
-        median,
-        upper,
-    } = spread;
-    format!("{median:.2} ({lower:.2} to {upper:.2})")
-}
-
 fn name(target: Target) -> &'static str {
     match target {
         Direct => "direct",
@@ -247,16 +203,6 @@ mod tests {
     }
 
     #[test]
-    fn a_section_is_replaced_and_the_others_stay() {
-        let first = replaced("", "relay", "old");
-        let both = replaced(&first, "fanout", "theirs");
-        let again = replaced(&both, "relay", "new");
-        assert!(!again.contains("old"), "{again}");
-        assert_eq!(again, both.replace("old", "new"));
-        assert_eq!(replaced(&again, "relay", "new"), again);
-    }
-
-    #[test]
     fn idle_memory_is_a_table_of_medians() {
         let idle = |target, bytes_each| Idle {
             target,
@@ -268,14 +214,6 @@ mod tests {
         assert!(
             table.ends_with("|---|--:|--:|\n| 1000 | 200 | 400 |\n"),
             "{table}"
-        );
-    }
-
-    #[test]
-    fn numbers_have_three_digits_that_count() {
-        assert_eq!(
-            [1.234, 12.34, 123.4, 12345.6].map(number),
-            ["1.23", "12.3", "123", "12346"]
         );
     }
 }

@@ -4,19 +4,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use testkit::cluster::Node;
 use testkit::mariadb::MariadbCluster;
-use testkit::paths::{RunDir, target_dir};
+use testkit::paths::RunDir;
 use testkit::ports::PortLease;
 use testkit::process::{Process, Program};
 use testkit::warden::Warden;
 use tokio::net::TcpStream;
 
+use super::release::OBWARDEN;
 use super::sysbench;
-use crate::test::cargo;
 
 /// Connections that the server and both proxies take.
 pub(super) const CONNECTIONS_MAX: usize = 6000;
@@ -95,25 +95,8 @@ const MARIADB: [&str; 5] = [
     "--thread-cache-size=300",
 ];
 
-/// In release mode; returns when it is built.
-pub(super) async fn build_release() -> Result<()> {
-    let status = tokio::process::Command::from(cargo())
-        .args(["build", "--quiet", "--release"])
-        .args(["--package", "obwarden", "--bin", "obwarden"])
-        .kill_on_drop(true)
-        .status()
-        .await
-        .context("cannot run cargo build")?;
-    ensure!(status.success(), "cargo build: {status}");
-    Ok(())
-}
-
-pub(super) fn release_binary() -> std::path::PathBuf {
-    target_dir().join("release/obwarden")
-}
-
 pub(super) async fn start_warden(mariadb: &MariadbCluster) -> Result<Warden> {
-    Warden::builder(release_binary())
+    Warden::builder(OBWARDEN.path())
         .servers(mariadb.seeds())
         .user("root@sys")
         .password("")

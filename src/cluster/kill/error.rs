@@ -1,8 +1,11 @@
 //! Why nothing was killed, or why nobody knows: each says which of the two.
 
-use super::failure::NodeFailure;
-use super::topology::TopologyError;
-use crate::statement::{ServerRef, SessionId};
+use std::net::SocketAddr;
+
+use crate::audit::{ER_ERROR_ON_WRITE, NotRecorded};
+use crate::cluster::failure::NodeFailure;
+use crate::cluster::topology::TopologyError;
+use crate::statement::{KillKind, ServerRef, SessionId};
 use crate::wire::answer::SqlError;
 
 /// Nothing was killed, or nobody knows.
@@ -20,6 +23,29 @@ pub enum KillError {
     Ambiguous {
         server: ServerRef,
         candidates: String,
+    },
+    /// No server was named, and several have that id.
+    #[error(
+        "{id} is a session of {servers}, of each another one; nothing was killed: name the server, as in \
+         KILL SERVER {kind} {one} {id}"
+    )]
+    OnSeveralServers {
+        kind: KillKind,
+        id: SessionId,
+        servers: String,
+        one: SocketAddr,
+    },
+    /// No server was named, and the caller's own cannot be asked whether it has that id, too.
+    #[error(
+        "{id} is a session of {there}, but {here} cannot be asked whether it has that id, too: {failure}; \
+         nothing was killed: name the server, as in KILL SERVER {kind} {there} {id}"
+    )]
+    PerhapsOnSeveralServers {
+        kind: KillKind,
+        id: SessionId,
+        there: SocketAddr,
+        here: String,
+        failure: NodeFailure,
     },
     /// The server could not be asked for its sessions.
     #[error("{server}: {failure}; nothing was killed")]
@@ -56,6 +82,9 @@ pub enum KillError {
         server: String,
         failure: NodeFailure,
     },
+    /// There is no record of it, and nothing is killed without one.
+    #[error("{0}; nothing was killed, since audit_required is set")]
+    NotRecorded(#[from] NotRecorded),
     /// The statement was to end before KILL was sent.
     #[error("Query execution was interrupted; nothing was killed")]
     Cancelled,
@@ -66,10 +95,15 @@ impl KillError {
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
             Self::Topology(_) | Self::OutcomeUnknown { .. } => 1105,
-            Self::UnknownServer { .. } | Self::Ambiguous { .. } => 1210,
-            Self::Unreachable { failure, .. } | Self::Refused { failure, .. } => failure.code(),
+            Self::UnknownServer { .. } | Self::Ambiguous { .. } | Self::OnSeveralServers { .. } => {
+                1210
+            }
+            Self::Unreachable { failure, .. }
+            | Self::PerhapsOnSeveralServers { failure, .. }
+            | Self::Refused { failure, .. } => failure.code(),
             Self::UnknownId { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
+            Self::NotRecorded(_) => ER_ERROR_ON_WRITE,
             Self::Cancelled => 1317,
         };
         SqlError::new(code, self.to_string())
