@@ -199,14 +199,9 @@ struct Question {
 impl Question {
     async fn ask(mut self) -> NodeReport {
         let node = self.cluster.node(self.server.addr);
-        let slot = match node.slot(self.deadline).await {
-            Ok(slot) => slot,
-            // Others are asking it: that says nothing of whether it can be reached.
-            Err(failure) => return self.report(Err(failure), None),
-        };
         let patience = self.cluster.settings.connect_timeout;
         let connected = tokio::select! {
-            connected = node.connect_in(slot, self.deadline) => connected,
+            connected = node.connect(self.deadline) => connected,
             // A connection may still come about, but need not be waited for any more.
             Some((sessions, by)) = self.detour_after(patience) => {
                 let failure = NodeFailure::no_answer(Stage::Connect, self.deadline.elapsed());

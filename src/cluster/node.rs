@@ -25,9 +25,6 @@ use crate::deadline::Deadline;
 /// How long a connection may take to be closed in good order before it is just dropped.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The right to one connection to a server.
-pub(super) type Slot = OwnedSemaphorePermit;
-
 /// One server of the cluster.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -88,31 +85,14 @@ impl Node {
         self: &Arc<Self>,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
-        let slot = self.slot(deadline).await?;
-        self.connect_in(slot, deadline).await
-    }
-
-    /// Waits for a slot to connect in.
-    ///
-    /// # Errors
-    /// When none is free before the deadline.
-    pub(super) async fn slot(&self, deadline: Deadline) -> Result<Slot, NodeFailure> {
-        let acquired = deadline.limit(Arc::clone(&self.slots).acquire_owned());
-        match acquired.await {
-            Ok(Ok(slot)) => Ok(slot),
-            _ => Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed())),
-        }
-    }
-
-    /// Takes a connection in this slot, an idle one or a new one.
-    ///
-    /// # Errors
-    /// When there is none before the deadline, or the server does not let us in.
-    pub(super) async fn connect_in(
-        self: &Arc<Self>,
-        slot: Slot,
-        deadline: Deadline,
-    ) -> Result<Checkout, NodeFailure> {
+        let no_slot = || NodeFailure::no_answer(Stage::Slot, deadline.elapsed());
+        let slot = match deadline
+            .limit(Arc::clone(&self.slots).acquire_owned())
+            .await
+        {
+            Ok(Ok(slot)) => slot,
+            _ => return Err(no_slot()),
+        };
         if let Some(Idle { conn, .. }) = self.idle_conns().pop() {
             return Ok(Checkout {
                 inner: Some((conn, slot)),
@@ -130,7 +110,7 @@ impl Node {
     /// closed in good order.
     async fn log_on(
         self: &Arc<Self>,
-        slot: Slot,
+        slot: OwnedSemaphorePermit,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
         let (mut caller, answer) = oneshot::channel();
@@ -157,7 +137,7 @@ impl Node {
         })
     }
 
-    fn logged_on(self: &Arc<Self>, conn: Conn, slot: Slot) -> Checkout {
+    fn logged_on(self: &Arc<Self>, conn: Conn, slot: OwnedSemaphorePermit) -> Checkout {
         self.own.insert(self.addr, conn.id());
         Checkout {
             inner: Some((conn, slot)),
@@ -228,7 +208,7 @@ impl Drop for Node {
 #[derive(Debug)]
 pub(super) struct Checkout {
     /// Taken only by `give_back` and `drop`.
-    inner: Option<(Conn, Slot)>,
+    inner: Option<(Conn, OwnedSemaphorePermit)>,
     node: Arc<Node>,
     /// It lay idle before, and may have died meanwhile.
     reused: bool,
@@ -311,7 +291,7 @@ impl Drop for Checkout {
 }
 
 /// Closes a connection in a task of its own, with a time limit, and frees its slot after that.
-fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<Slot>) {
+fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<OwnedSemaphorePermit>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };
