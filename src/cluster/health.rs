@@ -68,13 +68,18 @@ impl Health {
         }
     }
 
-    /// Whether clients are best sent elsewhere.
-    pub fn fails(&self, addr: SocketAddr) -> bool {
+    /// Whether clients, and questions that any server can answer, are best sent elsewhere.
+    fn fails(&self, addr: SocketAddr) -> bool {
         let servers = self.lock();
         let trouble = servers
             .get(&addr)
             .and_then(|server| server.trouble.as_ref());
         trouble.is_some_and(|trouble| !trouble.shuts_us_out)
+    }
+
+    /// Leaves an order as it is, but for those that fail: they are to be asked last.
+    pub fn put_failing_last(&self, addrs: &mut [SocketAddr]) {
+        addrs.sort_by_cached_key(|addr| self.fails(*addr));
     }
 
     /// A server has answered something.

@@ -41,6 +41,9 @@ pub(super) struct Node {
     health: Arc<Health>,
 }
 
+/// The right to have one connection to a server.
+pub(super) type Slot = OwnedSemaphorePermit;
+
 /// A connection that nobody uses.
 #[derive(Debug)]
 struct Idle {
@@ -91,9 +94,42 @@ impl Node {
         self: &Arc<Self>,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
-        let connected = self.take_connection(deadline).await;
-        self.note_failure(connected.as_ref().err());
-        connected
+        let slot = self.slot(deadline).await?;
+        self.connect_in(slot, deadline).await
+    }
+
+    /// Waits for a slot.
+    ///
+    /// # Errors
+    /// When none is free before the deadline.
+    pub(super) async fn slot(&self, deadline: Deadline) -> Result<Slot, NodeFailure> {
+        match deadline
+            .limit(Arc::clone(&self.slots).acquire_owned())
+            .await
+        {
+            Ok(Ok(slot)) => Ok(slot),
+            _ => Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed())),
+        }
+    }
+
+    /// Takes a connection in a slot that is held: an idle one or a new one.
+    ///
+    /// # Errors
+    /// When there is none before the deadline, or the server does not let us in.
+    pub(super) async fn connect_in(
+        self: &Arc<Self>,
+        slot: Slot,
+        deadline: Deadline,
+    ) -> Result<Checkout, NodeFailure> {
+        if let Some(Idle { conn, .. }) = self.idle_conns().pop() {
+            return Ok(Checkout {
+                inner: Some((conn, slot)),
+                node: Arc::clone(self),
+                reused: true,
+                round_trip: Duration::ZERO,
+            });
+        }
+        self.log_on(slot, deadline).await
     }
 
     /// Takes a new connection, to learn whether the server lets anybody in. None while others use the
@@ -118,38 +154,7 @@ impl Node {
             disconnect(conn, self.addr, &self.own).await;
         }
         drop(all_slots);
-        let connected = self.log_on(slot, deadline).await;
-        self.note_failure(connected.as_ref().err());
-        Some(connected)
-    }
-
-    fn note_failure(&self, failure: Option<&NodeFailure>) {
-        if let Some(failure) = failure {
-            self.health.failed(self.addr, failure);
-        }
-    }
-
-    async fn take_connection(
-        self: &Arc<Self>,
-        deadline: Deadline,
-    ) -> Result<Checkout, NodeFailure> {
-        let no_slot = || NodeFailure::no_answer(Stage::Slot, deadline.elapsed());
-        let slot = match deadline
-            .limit(Arc::clone(&self.slots).acquire_owned())
-            .await
-        {
-            Ok(Ok(slot)) => slot,
-            _ => return Err(no_slot()),
-        };
-        if let Some(Idle { conn, .. }) = self.idle_conns().pop() {
-            return Ok(Checkout {
-                inner: Some((conn, slot)),
-                node: Arc::clone(self),
-                reused: true,
-                round_trip: Duration::ZERO,
-            });
-        }
-        self.log_on(slot, deadline).await
+        Some(self.log_on(slot, deadline).await)
     }
 
     /// Opens a new connection in `slot`.
@@ -159,7 +164,7 @@ impl Node {
     /// closed in good order.
     async fn log_on(
         self: &Arc<Self>,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
         let (mut caller, answer) = oneshot::channel();
@@ -170,23 +175,35 @@ impl Node {
                 tokio::time::sleep(DISCONNECT_TIMEOUT).await;
             };
             let login = tokio::select! {
-                login = node.dialler.dial(deadline) => login,
-                () = abandoned => return,
+                login = node.dialler.dial(deadline) => Some(login),
+                () = abandoned => None,
             };
+            // What has come to nothing the driver closes in a task of its own, which goes first: only then may
+            // the slot be free.
+            tokio::task::yield_now().await;
+            let Some(login) = login else { return };
             // One that nobody waits for any more is closed by its drop.
             let _ = caller.send(login.map(|conn| node.logged_on(conn, slot)));
         });
-        answer.await.unwrap_or_else(|_| {
+        let logged_on = answer.await.unwrap_or_else(|_| {
             let detail = "its greeting could not be read";
             Err(NodeFailure::garbage(
                 Stage::Login,
                 deadline.elapsed(),
                 detail,
             ))
-        })
+        });
+        self.note_failure(logged_on.as_ref().err());
+        logged_on
     }
 
-    fn logged_on(self: &Arc<Self>, conn: Conn, slot: OwnedSemaphorePermit) -> Checkout {
+    fn note_failure(&self, failure: Option<&NodeFailure>) {
+        if let Some(failure) = failure {
+            self.health.failed(self.addr, failure);
+        }
+    }
+
+    fn logged_on(self: &Arc<Self>, conn: Conn, slot: Slot) -> Checkout {
         self.own.insert(self.addr, conn.id());
         Checkout {
             inner: Some((conn, slot)),
@@ -231,13 +248,15 @@ impl Node {
     /// Closes the connections that have been idle for `timeout`.
     pub(super) fn close_idle(&self, timeout: Duration) {
         let mut idle = self.idle_conns();
-        let young = idle.partition_point(|idle| idle.since.elapsed() >= timeout);
-        let old: Vec<Idle> = idle.drain(..young).collect();
-        drop(idle);
-        for Idle { conn, .. } in old {
-            // Whoever logs on meanwhile waits until this one is closed.
-            let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
-            close(conn, self.addr, Arc::clone(&self.own), slot);
+        let mut old = idle.partition_point(|idle| idle.since.elapsed() >= timeout);
+        // Whoever logs on meanwhile waits until they are closed; whoever has a slot already is about to take
+        // one of them.
+        while old > 0
+            && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
+        {
+            let Idle { conn, .. } = idle.remove(0);
+            close(conn, self.addr, Arc::clone(&self.own), Some(slot));
+            old -= 1;
         }
     }
 
@@ -258,7 +277,7 @@ impl Drop for Node {
 #[derive(Debug)]
 pub(super) struct Checkout {
     /// Taken only by `give_back` and `drop`.
-    inner: Option<(Conn, OwnedSemaphorePermit)>,
+    inner: Option<(Conn, Slot)>,
     node: Arc<Node>,
     /// It lay idle before, and may have died meanwhile.
     reused: bool,
@@ -355,7 +374,7 @@ impl Drop for Checkout {
 }
 
 /// Closes a connection in a task of its own, with a time limit, and frees its slot after that.
-fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<OwnedSemaphorePermit>) {
+fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<Slot>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };

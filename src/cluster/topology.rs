@@ -132,6 +132,7 @@ impl Cluster {
         addrs.extend(cached.iter().flat_map(|cached| cached.addrs()));
         let mut seen = std::collections::HashSet::new();
         addrs.retain(|addr| seen.insert(*addr));
+        self.health.put_failing_last(&mut addrs);
 
         let told = first_success(addrs, |addr| {
             // What the seeds say counts in any case.
@@ -256,13 +257,14 @@ impl Cluster {
 
     /// The nodes of the last snapshot, or the seeds where there is none: to ask any of them.
     pub(super) async fn nodes_to_ask(&self) -> Vec<(SocketAddr, Arc<Node>)> {
-        let addrs = match self.snapshot() {
+        let mut addrs = match self.snapshot() {
             Some(snapshot) => {
                 let addrs = snapshot.servers.iter().map(|server| server.addr);
                 beside_the_topology(addrs.collect(), snapshot.told_by)
             }
             None => self.backends().await,
         };
+        self.health.put_failing_last(&mut addrs);
         addrs
             .into_iter()
             .map(|addr| (addr, self.node(addr)))

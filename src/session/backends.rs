@@ -85,8 +85,7 @@ impl Backends {
     /// The stable order, with those that fail at its end.
     async fn in_order(&self) -> Vec<SocketAddr> {
         let mut addrs = self.cluster.backends().await;
-        let health = self.cluster.health();
-        addrs.sort_by_cached_key(|addr| health.fails(*addr));
+        self.cluster.health().put_failing_last(&mut addrs);
         addrs
     }
 

@@ -5,7 +5,7 @@ fn settings(seeds: &[&str], cluster_name: Option<&str>) -> Settings {
     Settings {
         seeds: seeds.iter().map(|&seed| seed.to_owned()).collect(),
         user: "root".into(),
-        password: "secret".into(),
+        password: "secret".to_owned().into(),
         cluster_name: cluster_name.map(str::to_owned),
         node_timeout: Duration::from_secs(3),
         connect_timeout: Duration::from_secs(1),

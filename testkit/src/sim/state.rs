@@ -49,6 +49,7 @@ struct Inner {
     next_id: u32,
     connections: BTreeMap<u32, Arc<Connection>>,
     connections_peak: usize,
+    connections_closed: usize,
     scripted: Vec<SimSession>,
     /// What they become, one after each list.
     scripted_next: VecDeque<Vec<SimSession>>,
@@ -146,13 +147,18 @@ impl NodeState {
             let connection = Arc::new(Connection::new(inner.next_id, peer));
             inner.next_id = inner.next_id.wrapping_add(1);
             inner.connections.insert(connection.id, connection.clone());
-            inner.connections_peak = inner.connections_peak.max(inner.connections.len());
+            let open = inner.connections.values();
+            let open = open.filter(|connection| !connection.peer_left.is_cancelled());
+            inner.connections_peak = inner.connections_peak.max(open.count());
             connection
         })
     }
 
     pub(super) fn close(&self, id: u32) {
-        self.update(|inner| inner.connections.remove(&id));
+        self.update(|inner| {
+            inner.connections.remove(&id);
+            inner.connections_closed += 1;
+        });
     }
 
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
@@ -161,6 +167,10 @@ impl NodeState {
 
     pub(super) fn connections_open(&self) -> usize {
         self.read(|inner| inner.connections.len())
+    }
+
+    pub(super) fn connections_closed(&self) -> usize {
+        self.read(|inner| inner.connections_closed)
     }
 
     pub(super) fn connections_peak(&self) -> usize {
