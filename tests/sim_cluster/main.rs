@@ -6,6 +6,7 @@ mod support;
 mod audit;
 mod backends;
 mod cancel;
+mod connections;
 mod detours;
 mod failed_nodes;
 mod health;
