@@ -200,8 +200,12 @@ impl Question {
     async fn ask(mut self) -> NodeReport {
         let node = self.cluster.node(self.server.addr);
         let patience = self.cluster.settings.connect_timeout;
+        let slot = match node.slot(self.deadline).await {
+            Ok(slot) => slot,
+            Err(failure) => return self.report(Err(failure), None),
+        };
         let connected = tokio::select! {
-            connected = node.connect(self.deadline) => connected,
+            connected = node.connect_in(slot, self.deadline) => connected,
             // A connection may still come about, but need not be waited for any more.
             Some((sessions, by)) = self.detour_after(patience) => {
                 let failure = NodeFailure::no_answer(Stage::Connect, self.deadline.elapsed());

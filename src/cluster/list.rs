@@ -23,7 +23,7 @@ use crate::wire::answer::SqlError;
 /// Batches of rows that may wait for the client.
 const BATCHES_WAITING_MAX: usize = 2;
 /// What a connection to a server takes, mostly for the driver's buffers, in bytes.
-const CONNECTION_BYTES: usize = 32 * 1024;
+const CONNECTION_BYTES: usize = 40 * 1024;
 /// A batch of rows goes out when it takes so much memory, in bytes.
 const BATCH_BYTES: usize = 32 * 1024;
 
@@ -176,7 +176,7 @@ fn row_bytes(cluster: &Cluster) -> usize {
         .snapshot()
         .map_or(0, |snapshot| snapshot.servers.len());
     let connections = servers.saturating_mul(CONNECTION_BYTES);
-    buffer.saturating_sub(connections).max(buffer / 2)
+    buffer.saturating_sub(connections).max(buffer / 4)
 }
 
 /// Rows on their way to the client. That it has left shows in the channel's being closed.

@@ -38,6 +38,9 @@ pub(super) struct Node {
     own: Arc<OwnSessions>,
 }
 
+/// The right to have one connection to a server.
+pub(super) type Slot = OwnedSemaphorePermit;
+
 /// A connection that nobody uses.
 #[derive(Debug)]
 struct Idle {
@@ -85,14 +88,33 @@ impl Node {
         self: &Arc<Self>,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
-        let no_slot = || NodeFailure::no_answer(Stage::Slot, deadline.elapsed());
-        let slot = match deadline
+        let slot = self.slot(deadline).await?;
+        self.connect_in(slot, deadline).await
+    }
+
+    /// Waits for a slot.
+    ///
+    /// # Errors
+    /// When none is free before the deadline.
+    pub(super) async fn slot(&self, deadline: Deadline) -> Result<Slot, NodeFailure> {
+        match deadline
             .limit(Arc::clone(&self.slots).acquire_owned())
             .await
         {
-            Ok(Ok(slot)) => slot,
-            _ => return Err(no_slot()),
-        };
+            Ok(Ok(slot)) => Ok(slot),
+            _ => Err(NodeFailure::no_answer(Stage::Slot, deadline.elapsed())),
+        }
+    }
+
+    /// Takes a connection in a slot that is held: an idle one or a new one.
+    ///
+    /// # Errors
+    /// When there is none before the deadline, or the server does not let us in.
+    pub(super) async fn connect_in(
+        self: &Arc<Self>,
+        slot: Slot,
+        deadline: Deadline,
+    ) -> Result<Checkout, NodeFailure> {
         if let Some(Idle { conn, .. }) = self.idle_conns().pop() {
             return Ok(Checkout {
                 inner: Some((conn, slot)),
@@ -110,7 +132,7 @@ impl Node {
     /// closed in good order.
     async fn log_on(
         self: &Arc<Self>,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
         deadline: Deadline,
     ) -> Result<Checkout, NodeFailure> {
         let (mut caller, answer) = oneshot::channel();
@@ -137,7 +159,7 @@ impl Node {
         })
     }
 
-    fn logged_on(self: &Arc<Self>, conn: Conn, slot: OwnedSemaphorePermit) -> Checkout {
+    fn logged_on(self: &Arc<Self>, conn: Conn, slot: Slot) -> Checkout {
         self.own.insert(self.addr, conn.id());
         Checkout {
             inner: Some((conn, slot)),
@@ -208,7 +230,7 @@ impl Drop for Node {
 #[derive(Debug)]
 pub(super) struct Checkout {
     /// Taken only by `give_back` and `drop`.
-    inner: Option<(Conn, OwnedSemaphorePermit)>,
+    inner: Option<(Conn, Slot)>,
     node: Arc<Node>,
     /// It lay idle before, and may have died meanwhile.
     reused: bool,
@@ -291,7 +313,7 @@ impl Drop for Checkout {
 }
 
 /// Closes a connection in a task of its own, with a time limit, and frees its slot after that.
-fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<OwnedSemaphorePermit>) {
+fn close(conn: Conn, addr: SocketAddr, own: Arc<OwnSessions>, slot: Option<Slot>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         return;
     };

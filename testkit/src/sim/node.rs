@@ -211,6 +211,11 @@ impl SimNode {
         self.state.forget_records();
     }
 
+    /// How many connections have ended since it began.
+    pub fn connections_closed(&self) -> usize {
+        self.state.connections_closed()
+    }
+
     /// Connections open now, logged in or not.
     pub fn connections_open(&self) -> usize {
         self.state.connections_open()

@@ -49,6 +49,7 @@ struct Inner {
     next_id: u32,
     connections: BTreeMap<u32, Arc<Connection>>,
     connections_peak: usize,
+    connections_closed: usize,
     scripted: Vec<SimSession>,
     /// What they become, one after each list.
     scripted_next: VecDeque<Vec<SimSession>>,
@@ -152,7 +153,10 @@ impl NodeState {
     }
 
     pub(super) fn close(&self, id: u32) {
-        self.update(|inner| inner.connections.remove(&id));
+        self.update(|inner| {
+            inner.connections.remove(&id);
+            inner.connections_closed += 1;
+        });
     }
 
     pub(super) fn connections(&self) -> Vec<Arc<Connection>> {
@@ -161,6 +165,10 @@ impl NodeState {
 
     pub(super) fn connections_open(&self) -> usize {
         self.read(|inner| inner.connections.len())
+    }
+
+    pub(super) fn connections_closed(&self) -> usize {
+        self.read(|inner| inner.connections_closed)
     }
 
     pub(super) fn connections_peak(&self) -> usize {
