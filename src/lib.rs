@@ -15,6 +15,7 @@ pub mod config;
 pub mod console;
 pub mod deadline;
 pub mod mask;
+pub mod secret;
 pub mod server;
 pub mod session;
 pub mod statement;

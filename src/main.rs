@@ -17,6 +17,7 @@ use obwarden::cluster::Cluster;
 use obwarden::config::{Config, Layer};
 use obwarden::console::Console;
 use obwarden::deadline::Deadline;
+use obwarden::secret::Secret;
 use obwarden::server;
 use obwarden::session::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -94,7 +95,7 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
         .unwrap_or_default();
     let above = cli
         .layer
-        .with_password(std::env::var("OBWARDEN_PASSWORD").ok());
+        .with_password(std::env::var("OBWARDEN_PASSWORD").ok().map(Secret::from));
     let config = above.over(below).resolve()?;
     let clients = Arc::<Clients>::default();
     let runtime = Runtime::new()?;

@@ -38,7 +38,7 @@ impl Dialler {
             .ip_or_hostname(addr.ip().to_string())
             .tcp_port(addr.port())
             .user(Some(&settings.user))
-            .pass(Some(&settings.password))
+            .pass(Some(settings.password.reveal()))
             .prefer_socket(false)
             .stmt_cache_size(0)
             // Known here, so that logging on asks no questions of its own.

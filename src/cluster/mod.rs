@@ -36,6 +36,7 @@ use std::time::Duration;
 use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
+use crate::secret::Secret;
 use crate::transport::tls::ServerTls;
 pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
@@ -55,7 +56,7 @@ pub struct Settings {
     /// The service account, as servers take it at a login.
     pub user: String,
     /// Its password; may be empty.
-    pub password: String,
+    pub password: Secret,
     /// The cluster's name; read from the server's parameter `cluster` where this is not given.
     pub cluster_name: Option<String>,
     /// The deadline of a whole virtual statement.

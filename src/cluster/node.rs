@@ -143,9 +143,13 @@ impl Node {
                 tokio::time::sleep(DISCONNECT_TIMEOUT).await;
             };
             let login = tokio::select! {
-                login = node.dialler.dial(deadline) => login,
-                () = abandoned => return,
+                login = node.dialler.dial(deadline) => Some(login),
+                () = abandoned => None,
             };
+            // What has come to nothing the driver closes in a task of its own, which goes first: only then may
+            // the slot be free.
+            tokio::task::yield_now().await;
+            let Some(login) = login else { return };
             // One that nobody waits for any more is closed by its drop.
             let _ = caller.send(login.map(|conn| node.logged_on(conn, slot)));
         });
@@ -203,13 +207,15 @@ impl Node {
     /// Closes the connections that have been idle for `timeout`.
     pub(super) fn close_idle(&self, timeout: Duration) {
         let mut idle = self.idle_conns();
-        let young = idle.partition_point(|idle| idle.since.elapsed() >= timeout);
-        let old: Vec<Idle> = idle.drain(..young).collect();
-        drop(idle);
-        for Idle { conn, .. } in old {
-            // Whoever logs on meanwhile waits until this one is closed.
-            let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
-            close(conn, self.addr, Arc::clone(&self.own), slot);
+        let mut old = idle.partition_point(|idle| idle.since.elapsed() >= timeout);
+        // Whoever logs on meanwhile waits until they are closed; whoever has a slot already is about to take
+        // one of them.
+        while old > 0
+            && let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned()
+        {
+            let Idle { conn, .. } = idle.remove(0);
+            close(conn, self.addr, Arc::clone(&self.own), Some(slot));
+            old -= 1;
         }
     }
 

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::ConfigError;
+use crate::secret::Secret;
 
 /// One layer of the configuration: what a file, the environment or the flags say.
 #[derive(Debug, Clone, Default, Deserialize, Args)]
@@ -30,7 +31,7 @@ pub struct Layer {
     pub(super) password_file: Option<PathBuf>,
     /// Only from the file and the environment: a flag would show it in the list of processes.
     #[arg(skip)]
-    pub(super) password: Option<String>,
+    pub(super) password: Option<Secret>,
     /// Where to take clients; port 0 takes a free one [default: 127.0.0.1:2889]
     #[arg(long, env = "OBWARDEN_LISTEN", value_name = "IP:PORT")]
     pub(super) listen: Option<SocketAddr>,
@@ -219,7 +220,7 @@ impl Layer {
 
     /// The same layer with the password that the environment gives, unless a file is named by flag.
     #[must_use]
-    pub fn with_password(self, password: Option<String>) -> Self {
+    pub fn with_password(self, password: Option<Secret>) -> Self {
         if self.password_file.is_some() {
             self
         } else {

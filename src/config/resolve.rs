@@ -11,6 +11,7 @@ use super::layer::{RightsArg, ServerTlsArg, TlsArg};
 use super::{Config, ConfigError, Layer};
 use crate::audit::AuditSettings;
 use crate::cluster::{RightsPolicy, Settings};
+use crate::secret::Secret;
 use crate::session::{Limits, LoadBalancers};
 use crate::transport::tls::{ClientTls, ServerTls, Verify};
 use crate::wire::login_name::LoginName;
@@ -212,12 +213,13 @@ fn node_connections(given: Option<usize>) -> Result<usize, ConfigError> {
 }
 
 /// A password file's first line.
-fn read_password(file: &Path) -> Result<String, ConfigError> {
+fn read_password(file: &Path) -> Result<Secret, ConfigError> {
     let text = std::fs::read_to_string(file).map_err(|error| ConfigError::File {
         file: file.to_owned(),
         reason: error.to_string(),
     })?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    let line = text.lines().next().unwrap_or_default();
+    Ok(line.to_owned().into())
 }
 
 /// A network, or one address.
@@ -274,10 +276,11 @@ mod tests {
             "servers = ['10.0.0.1:2881']\npassword = 'a'\nnode_timeout = '5s'\nrights = 'server'",
         );
         let flags = layer("servers = ['10.0.0.2:2881']\nnode_timeout = '2s'")
-            .with_password(Some("b".into()));
+            .with_password(Some("b".to_owned().into()));
         let config = flags.over(file).resolve().unwrap();
         assert_eq!(config.cluster.seeds, ["10.0.0.2:2881"]);
-        assert_eq!(config.cluster.password, "b");
+        assert_eq!(config.cluster.password.reveal(), "b");
+        assert!(!format!("{config:?}").contains("\"b\""), "{config:?}");
         assert_eq!(config.cluster.node_timeout, Duration::from_secs(2));
         assert_eq!(config.cluster.rights, RightsPolicy::Server);
     }

@@ -58,11 +58,6 @@ impl Link {
         Self::open(Door::open_at((node.ip(), 0).into())?, node)
     }
 
-    /// The same at an address that the caller chooses; port 0 takes a free one.
-    pub async fn at(addr: SocketAddr, node: SocketAddr) -> io::Result<Self> {
-        Self::open(Door::open_at(addr)?, node)
-    }
-
     /// The same on a host, to a node that this machine reaches; port 0 takes a free one.
     pub async fn on(host: &Arc<Host>, port: u16, node: SocketAddr) -> io::Result<Self> {
         let addr = (host.ip(), port).into();

@@ -16,7 +16,7 @@ use opensrv_mysql::AsyncMysqlIntermediary;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 
 use super::behaviour::Behaviour;
 use super::connection::Connection;
@@ -39,8 +39,12 @@ pub(super) async fn serve(state: Arc<NodeState>) {
         tokio::select! {
             accepted = state.door.accept() => match accepted {
                 Ok((socket, peer)) => {
-                    let open = Open::new(state.clone(), peer);
-                    connections.spawn(open.live(socket));
+                    let state = state.clone();
+                    connections.spawn(async move {
+                        // What clients have closed before they opened this one is seen to be closed.
+                        yield_now().await;
+                        Open::new(state, peer).live(socket).await;
+                    });
                 }
                 // Out of descriptors, say: those that are open must get on.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

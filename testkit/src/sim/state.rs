@@ -147,7 +147,9 @@ impl NodeState {
             let connection = Arc::new(Connection::new(inner.next_id, peer));
             inner.next_id = inner.next_id.wrapping_add(1);
             inner.connections.insert(connection.id, connection.clone());
-            inner.connections_peak = inner.connections_peak.max(inner.connections.len());
+            let open = inner.connections.values();
+            let open = open.filter(|connection| !connection.peer_left.is_cancelled());
+            inner.connections_peak = inner.connections_peak.max(open.count());
             connection
         })
     }
