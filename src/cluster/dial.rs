@@ -6,12 +6,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
 use mysql_async::{Conn, Opts, OptsBuilder};
+use tokio::net::TcpStream;
 
 use super::Settings;
-use super::failure::{NodeFailure, Stage};
+use super::failure::{FailureKind, NodeFailure, Stage};
 use super::rows::until;
 use crate::deadline::Deadline;
 use crate::transport::Tunnel;
@@ -64,13 +66,17 @@ impl Dialler {
                 first_wake: Arc::clone(&connected),
             };
             let login = until(deadline, Stage::Login, login).await;
-            return login.map_err(|failure| {
-                if connected.happened() {
-                    failure
-                } else {
-                    failure.before_connecting()
+            return match login {
+                // Nothing ever came of the socket; but a connection may have been there before it was looked at.
+                Err(failure)
+                    if failure.kind == FailureKind::NoAnswer
+                        && !connected.happened()
+                        && !self.takes_connections().await =>
+                {
+                    Err(failure.before_connecting())
                 }
-            });
+                login => login,
+            };
         };
         let tunnel = Tunnel::open(self.addr, host.clone(), tls.clone(), deadline);
         let tunnel = until(deadline, Stage::Connect, async { Ok(tunnel.await?) }).await?;
@@ -84,7 +90,18 @@ impl Dialler {
         }
         login
     }
+
+    /// Whether a connection can be made now.
+    async fn takes_connections(&self) -> bool {
+        let connecting = TcpStream::connect(self.addr);
+        let connected = tokio::time::timeout(SECOND_LOOK_TIMEOUT, connecting).await;
+        matches!(connected, Ok(Ok(_)))
+    }
 }
+
+/// How long a server may take to be connected to that is looked at again, because it is not known how far a login
+/// came. Its deadline has passed then.
+const SECOND_LOOK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Whether anything has happened on a connection that is being made. mysql_async connects and logs on in one
 /// and does not say how far it came; but the first thing that can happen to a socket is that it is connected.
