@@ -26,6 +26,9 @@ use crate::deadline::Deadline;
 /// How long a connection may take to be closed in good order before it is just dropped.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long the driver takes at most to close a connection on which no login came about.
+const FAILED_LOGIN_CLOSES_WITHIN: Duration = Duration::from_millis(50);
+
 /// One server of the cluster.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -178,12 +181,19 @@ impl Node {
                 login = node.dialler.dial(deadline) => Some(login),
                 () = abandoned => None,
             };
-            // What has come to nothing the driver closes in a task of its own, which goes first: only then may
-            // the slot be free.
-            tokio::task::yield_now().await;
-            let Some(login) = login else { return };
             // One that nobody waits for any more is closed by its drop.
-            let _ = caller.send(login.map(|conn| node.logged_on(conn, slot)));
+            let failure = match login {
+                Some(Ok(conn)) => {
+                    let _ = caller.send(Ok(node.logged_on(conn, slot)));
+                    return;
+                }
+                Some(Err(failure)) => Some(failure),
+                None => None,
+            };
+            drop(failure.map(|failure| caller.send(Err(failure))));
+            // What has come to nothing the driver closes in a task of its own: the slot is free after that.
+            tokio::time::sleep(FAILED_LOGIN_CLOSES_WITHIN).await;
+            drop(slot);
         });
         let logged_on = answer.await.unwrap_or_else(|_| {
             let detail = "its greeting could not be read";
