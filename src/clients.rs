@@ -52,14 +52,6 @@ impl Clients {
         }
     }
 
-    /// The address of the client behind a server's session.
-    pub fn address(&self, server: SocketAddr, thread_id: u64) -> Option<SocketAddr> {
-        let thread_id = u32::try_from(thread_id).ok()?;
-        self.lock()
-            .get(&(server, thread_id))
-            .map(|client| client.address)
-    }
-
     /// The addresses of all clients, by their backends and thread ids there.
     pub fn addresses(&self) -> HashMap<SocketAddr, HashMap<u32, SocketAddr>> {
         let mut addresses: HashMap<_, HashMap<_, _>> = HashMap::new();
@@ -215,7 +207,7 @@ mod tests {
         drop(late.run());
         drop(late);
         assert_eq!(
-            clients.address(key.0, 1),
+            clients.addresses()[&key.0].get(&1).copied(),
             Some("10.1.1.1:2".parse().unwrap())
         );
         clients.cancel(key);
@@ -228,8 +220,8 @@ mod tests {
         let backend: SocketAddr = "10.0.0.1:2881".parse().unwrap();
         let address = "10.1.1.1:1".parse().unwrap();
         let registration = clients.register((backend, 1), address);
-        assert_eq!(clients.address(backend, 1), Some(address));
+        assert_eq!(clients.addresses()[&backend][&1], address);
         drop(registration);
-        assert_eq!(clients.address(backend, 1), None);
+        assert!(clients.addresses().is_empty());
     }
 }

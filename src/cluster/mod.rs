@@ -28,6 +28,7 @@ mod prober;
 mod queries;
 mod rights;
 mod rows;
+mod seeds;
 mod server_list;
 mod servers;
 mod sessions;

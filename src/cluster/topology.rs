@@ -6,8 +6,8 @@
 //! Until it has been read once, the servers of the file that keeps it (`topology_cache.rs`) are asked, too.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
@@ -24,9 +24,6 @@ use super::servers::{SERVERS_SQL, Server, servers};
 use crate::deadline::Deadline;
 
 const CLUSTER_NAME_SQL: &str = "SHOW PARAMETERS LIKE 'cluster'";
-
-/// How long a server's name may take to be resolved. Addresses take no time.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// "Table doesn't exist" and "Unknown database": there is no table of servers.
 const NO_TABLE: [u16; 2] = [1146, 1049];
@@ -91,10 +88,7 @@ impl Cluster {
 
     /// The addresses to send a client to, in a stable order: the seeds, then the topology's.
     pub async fn backends(&self) -> Vec<SocketAddr> {
-        let mut addrs = Vec::new();
-        for seed in &self.settings.seeds {
-            addrs.extend(self.resolve(seed).await);
-        }
+        let mut addrs = self.seeds_for_clients().await;
         if let Some(snapshot) = self.snapshot() {
             addrs.extend(snapshot.servers.iter().map(|server| server.addr));
         }
@@ -111,7 +105,6 @@ impl Cluster {
         &self,
         deadline: Deadline,
     ) -> Result<Arc<Snapshot>, TopologyError> {
-        let mut failures = Vec::new();
         let mut addrs = Vec::new();
         // The servers of the last snapshot first: only connections to them are kept and known as ours.
         if let Some(last) = self.snapshot() {
@@ -119,14 +112,11 @@ impl Cluster {
             // The one that told it last has proved to be alive: it comes first.
             addrs.sort_by_key(|addr| *addr != last.told_by);
         }
-        let mut seeds = Vec::new();
-        for seed in &self.settings.seeds {
-            let resolved = self.resolve(seed).await;
-            if resolved.is_empty() {
-                failures.push((seed.clone(), "its name cannot be resolved".to_owned()));
-            }
-            seeds.extend(resolved);
-        }
+        let (mut seeds, unresolved) = self.resolve_seeds(deadline).await;
+        let failures = unresolved.into_iter();
+        let mut failures: Vec<_> = failures
+            .map(|(seed, failure)| (seed, failure.describe()))
+            .collect();
         addrs.extend(&seeds);
         let cached = self.topology.cached.load_full();
         addrs.extend(cached.iter().flat_map(|cached| cached.addrs()));
@@ -269,27 +259,6 @@ impl Cluster {
             .into_iter()
             .map(|addr| (addr, self.node(addr)))
             .collect()
-    }
-
-    /// The addresses behind `host:port`; none if the name cannot be resolved in time.
-    async fn resolve(&self, seed: &str) -> Vec<SocketAddr> {
-        if let Ok(addr) = seed.parse() {
-            return vec![addr];
-        }
-        let looked_up = tokio::time::timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host(seed)).await;
-        let addrs: Vec<SocketAddr> = looked_up
-            .ok()
-            .and_then(Result::ok)
-            .map(Iterator::collect)
-            .unwrap_or_default();
-        if let Some((host, _)) = seed.rsplit_once(':') {
-            let mut names = self
-                .host_names
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            names.extend(addrs.iter().map(|addr| (*addr, host.to_owned())));
-        }
-        addrs
     }
 
     /// Reads the topology again and again, until this future is dropped.

@@ -96,3 +96,23 @@ async fn with_no_node_to_ask_it_does_not_start_and_names_those_tried() {
         assert!(error.contains(&node.seed()), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_seed_without_an_address_is_told_and_costs_the_others_nothing() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    let nowhere = "no-such-host.invalid:2881";
+    let alone = builder().servers([nowhere]).start().await;
+    let error = format!("{:#}", alone.expect_err("nobody is there"));
+    assert!(
+        error.contains(nowhere) && error.contains(" s in resolve"),
+        "{error}"
+    );
+
+    let seeds = [nowhere.to_owned(), cluster.node(0).seed()];
+    let warden = builder().servers(seeds).start().await.unwrap();
+    assert!(warden.log().contains(nowhere), "{}", warden.log());
+    let mut conn = connect(&warden).await;
+    let seen = list(&mut conn).await;
+    assert_eq!((seen.failed(), seen.warnings), (vec![], 0));
+    assert_eq!(seen.ids(cluster.node(0).addr()), [conn.id()]);
+}
