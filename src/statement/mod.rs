@@ -10,6 +10,7 @@
 pub mod diagnostics;
 pub mod keywords;
 mod kill;
+mod lexemes;
 mod parse;
 pub mod server_ref;
 mod show_server_sessions;
