@@ -16,6 +16,8 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How soon all are in the list again; a busy machine takes its time to log in a thousand times.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 const SLOTS: usize = 2;
+/// Probes open connections beside those of lists: what nobody needs then is closed within [`SOON`].
+const IDLE_TIMEOUT: &str = "10s";
 /// Descriptors that the proxy takes besides its connections to nodes, and to spare.
 const OTHER_DESCRIPTORS: usize = 64;
 
@@ -37,6 +39,7 @@ impl Crowd {
         }
         let warden = builder()
             .servers(&cluster.seeds()[..1])
+            .args(["--node-idle-timeout", IDLE_TIMEOUT])
             .start()
             .await
             .unwrap();
