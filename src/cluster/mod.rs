@@ -35,7 +35,7 @@ mod sessions;
 mod topology;
 mod topology_cache;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,6 +111,8 @@ pub struct Cluster {
     nodes: Mutex<HashMap<SocketAddr, Arc<Node>>>,
     /// The host names by which the seeds are called.
     host_names: Mutex<HashMap<SocketAddr, String>>,
+    /// The seeds that have no address, as far as the log tells.
+    unresolved_seeds: Mutex<HashSet<String>>,
     queries: queries::KnownQueries,
     health: Arc<Health>,
     own: Arc<OwnSessions>,
@@ -126,6 +128,7 @@ impl Cluster {
             topology: topology::Topology::default(),
             nodes: Mutex::default(),
             host_names: Mutex::default(),
+            unresolved_seeds: Mutex::default(),
             queries: queries::KnownQueries::new(settings.account()),
             own: Arc::default(),
             clients,

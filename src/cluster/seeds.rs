@@ -39,6 +39,20 @@ impl Cluster {
         self.resolve_seeds(deadline).await.0
     }
 
+    /// Logs which seeds have no address, each when it begins to have none.
+    pub(super) fn tell_unresolved(&self, failures: &[(String, String)]) {
+        let mut told = self
+            .unresolved_seeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (seed, why) in failures {
+            if !told.contains(seed) {
+                tracing::warn!(seed, "{why}");
+            }
+        }
+        *told = failures.iter().map(|(seed, _)| seed.clone()).collect();
+    }
+
     /// The addresses behind `host:port`.
     async fn resolve(
         &self,

@@ -135,9 +135,7 @@ impl Cluster {
         .await;
         match told {
             Ok(snapshot) => {
-                for (seed, why) in &failures {
-                    tracing::warn!(seed, "{why}");
-                }
+                self.tell_unresolved(&failures);
                 if cached.is_some() && !seeds.contains(&snapshot.told_by) {
                     let server = snapshot.told_by;
                     tracing::warn!(%server, "no seed tells the topology; a server from the file does");

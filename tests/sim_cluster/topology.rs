@@ -115,4 +115,7 @@ async fn a_seed_without_an_address_is_told_and_costs_the_others_nothing() {
     let seen = list(&mut conn).await;
     assert_eq!((seen.failed(), seen.warnings), (vec![], 0));
     assert_eq!(seen.ids(cluster.node(0).addr()), [conn.id()]);
+    list(&mut conn).await;
+    let told = warden.log().matches(nowhere).count();
+    assert_eq!(told, 1, "once, and not at each list: {}", warden.log());
 }
