@@ -199,3 +199,24 @@ async fn a_list_can_be_interrupted_at_every_stage() {
         scene.is_interrupted().await;
     }
 }
+
+#[tokio::test]
+async fn a_list_that_waits_holds_up_no_other_client() {
+    let cluster = SimCluster::start(3).await.unwrap();
+    let args = [PATIENT, &["--relay-threads", "1"]].concat();
+    let started = builder().servers(cluster.seeds()).args(args).start().await;
+    let warden = started.unwrap();
+    let (mut waiting, mut other) = (connect(&warden).await, connect(&warden).await);
+    let node = cluster.node(2);
+    node.set_behaviour(Behaviour::HangInQuery);
+    let others = async {
+        let asked = node.until(|node| node.session_lists_received() == 1);
+        soon("the node is asked", asked).await;
+        for _ in 0..10 {
+            run(&mut other, "SELECT 1").await.unwrap();
+        }
+        node.set_behaviour(Behaviour::Healthy);
+    };
+    let (seen, ()) = tokio::join!(list(&mut waiting), others);
+    assert_eq!((seen.failed(), seen.warnings), (vec![], 0));
+}
