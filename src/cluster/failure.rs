@@ -212,6 +212,9 @@ impl NodeFailure {
             .map(|code| format!("error {code}: "))
             .unwrap_or_default();
         let mut told = match self.kind {
+            FailureKind::Refused if self.stage == Stage::Resolve => {
+                format!("its name is not resolved {after}: {detail}")
+            }
             FailureKind::Refused => format!("not reached {after}: {detail}"),
             FailureKind::NoAnswer if self.stage == Stage::Connect => {
                 format!("no connection {after}")
