@@ -182,15 +182,14 @@ impl Node {
                 () = abandoned => None,
             };
             // One that nobody waits for any more is closed by its drop.
-            let failure = match login {
+            match login {
                 Some(Ok(conn)) => {
                     let _ = caller.send(Ok(node.logged_on(conn, slot)));
                     return;
                 }
-                Some(Err(failure)) => Some(failure),
-                None => None,
-            };
-            drop(failure.map(|failure| caller.send(Err(failure))));
+                Some(Err(failure)) => drop(caller.send(Err(failure))),
+                None => {}
+            }
             // What has come to nothing the driver closes in a task of its own: the slot is free after that.
             tokio::time::sleep(FAILED_LOGIN_CLOSES_WITHIN).await;
             drop(slot);
