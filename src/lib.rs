@@ -18,6 +18,7 @@ pub mod mask;
 pub mod secret;
 pub mod server;
 pub mod session;
+pub mod sql;
 pub mod statement;
 pub mod table;
 pub mod transport;

@@ -7,6 +7,12 @@ use std::fmt;
 pub enum Kind {
     /// A whole number, BIGINT UNSIGNED.
     Number,
+    /// A whole number that may be below zero, BIGINT.
+    Integer,
+    /// A number with so many digits behind its point, DECIMAL. Its values are texts, such as `3.5000`.
+    Decimal(u8),
+    /// A number of binary precision, DOUBLE.
+    Real,
     /// A text of ordinary length, VARCHAR.
     Text,
     /// A text that may be very long, TEXT.
@@ -49,12 +55,16 @@ impl Column {
 }
 
 /// A value of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     /// NULL.
     Null,
     /// A whole number.
     Number(u64),
+    /// A whole number that may be below zero.
+    Integer(i64),
+    /// A number of binary precision.
+    Real(f64),
     /// Mostly UTF-8; what a server reports in other bytes stays as it is.
     Text(&'a [u8]),
 }
@@ -77,6 +87,19 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
+/// As a terminal shows it.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("NULL"),
+            Self::Number(number) => number.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Real(number) => number.fmt(f),
+            Self::Text(text) => String::from_utf8_lossy(text).fmt(f),
+        }
+    }
+}
+
 /// Rows of one width, packed into a few blocks of memory: a million rows cost no million allocations, and what
 /// they take is known. A row is where each of its values ends, and then the values.
 #[derive(Clone, Default)]
@@ -91,17 +114,19 @@ pub struct Rows {
     values: Vec<u8>,
 }
 
-/// The kinds of values, as the two highest bits of an end say them.
+/// The kinds of values, as the three highest bits of an end say them.
 const TEXT: u32 = 0;
-const NULL: u32 = 1 << 30;
-const NUMBER: u32 = 2 << 30;
-const KIND_MASK: u32 = 3 << 30;
+const NULL: u32 = 1 << 29;
+const NUMBER: u32 = 2 << 29;
+const INTEGER: u32 = 3 << 29;
+const REAL: u32 = 4 << 29;
+const KIND_MASK: u32 = 7 << 29;
 
 /// The bytes of one end.
 const END_BYTES: usize = size_of::<u32>();
 
 /// The most that a row can hold, in bytes.
-const ROW_BYTES_MAX: usize = (1 << 30) - 1;
+const ROW_BYTES_MAX: usize = (1 << 29) - 1;
 
 /// Memory is taken in blocks of this size, but for the first few, which are smaller, and for a row that is
 /// larger: of one size, so that what one answer gives back is good for the next.
@@ -142,6 +167,14 @@ impl Rows {
             Value::Number(number) => {
                 self.values.extend_from_slice(&number.to_le_bytes());
                 NUMBER
+            }
+            Value::Integer(number) => {
+                self.values.extend_from_slice(&number.to_le_bytes());
+                INTEGER
+            }
+            Value::Real(number) => {
+                self.values.extend_from_slice(&number.to_le_bytes());
+                REAL
             }
             Value::Text(_) | Value::Null => NULL,
         };
@@ -225,8 +258,6 @@ impl PartialEq for Rows {
     }
 }
 
-impl Eq for Rows {}
-
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
@@ -282,10 +313,14 @@ impl<'a> Row<'a> {
         let bytes = self.bytes.get(values + begin..values + end_at);
         match (end & KIND_MASK, bytes.unwrap_or_default()) {
             (TEXT, bytes) => Value::Text(bytes),
-            (NUMBER, bytes) => bytes.first_chunk().map_or(Value::Null, |number| {
-                Value::Number(u64::from_le_bytes(*number))
-            }),
-            _ => Value::Null,
+            (kind, bytes) => bytes
+                .first_chunk()
+                .map_or(Value::Null, |number| match kind {
+                    NUMBER => Value::Number(u64::from_le_bytes(*number)),
+                    INTEGER => Value::Integer(i64::from_le_bytes(*number)),
+                    REAL => Value::Real(f64::from_le_bytes(*number)),
+                    _ => Value::Null,
+                }),
         }
     }
 
@@ -293,7 +328,7 @@ impl<'a> Row<'a> {
     pub fn text(self, column: usize) -> Option<&'a [u8]> {
         match self.value(column) {
             Value::Text(text) => Some(text),
-            Value::Null | Value::Number(_) => None,
+            _ => None,
         }
     }
 
@@ -323,7 +358,7 @@ mod tests {
         let mut rows = Rows::new(3);
         let long = vec![b'x'; 100_000];
         let first = [Value::Null, Value::Number(u64::MAX), Value::Text(b"")];
-        let second = [Value::Text(&long), Value::Null, Value::Number(0)];
+        let second = [Value::Text(&long), Value::Integer(-1), Value::Real(0.5)];
         for row in [first, second, first] {
             rows.push_row(row);
         }

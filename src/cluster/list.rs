@@ -26,7 +26,7 @@ const CONNECTION_BYTES: usize = 40 * 1024;
 const BATCH_BYTES: usize = 32 * 1024;
 
 /// A part of a list, in the order in which they come: columns, rows, end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ListPart {
     /// The columns, once.
     Columns(Vec<Column>),

@@ -13,7 +13,7 @@ use crate::deadline::Deadline;
 use crate::table::{Rows, Value};
 
 /// A statement's answer, read to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Answer {
     /// Column names as the server gives them.
     pub(super) columns: Vec<String>,

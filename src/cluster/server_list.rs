@@ -249,15 +249,13 @@ mod tests {
             last_seen: Some(SystemTime::UNIX_EPOCH),
             topology_age: Duration::from_secs(7),
         };
-        let text = |value| match value {
-            Value::Null => "NULL".to_owned(),
-            Value::Number(number) => number.to_string(),
-            Value::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
-        };
         let mut rows = Rows::new(NAMES.len());
         push_row(&mut rows, report, &known);
         assert_eq!(rows.len(), 1);
-        rows.first().values().map(text).collect()
+        rows.first()
+            .values()
+            .map(|value| value.to_string())
+            .collect()
     }
 
     fn counted() -> Result<Counted, NodeFailure> {

@@ -215,6 +215,9 @@ fn opensrv_columns(columns: &[Column]) -> Vec<OpensrvColumn> {
     let opensrv = |column: &Column| {
         let (coltype, colflags) = match column.kind {
             Kind::Number => (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::UNSIGNED_FLAG),
+            Kind::Integer => (ColumnType::MYSQL_TYPE_LONGLONG, ColumnFlags::empty()),
+            Kind::Decimal(_) => (ColumnType::MYSQL_TYPE_NEWDECIMAL, ColumnFlags::empty()),
+            Kind::Real => (ColumnType::MYSQL_TYPE_DOUBLE, ColumnFlags::empty()),
             Kind::Text => (ColumnType::MYSQL_TYPE_VAR_STRING, ColumnFlags::empty()),
             Kind::LongText => (ColumnType::MYSQL_TYPE_BLOB, ColumnFlags::BLOB_FLAG),
         };
@@ -237,6 +240,8 @@ async fn write_rows<W: AsyncWrite + Unpin>(
             match value {
                 Value::Null => writer.write_col(None::<u64>)?,
                 Value::Number(number) => writer.write_col(number)?,
+                Value::Integer(number) => writer.write_col(number)?,
+                Value::Real(number) => writer.write_col(number)?,
                 Value::Text(text) => writer.write_col(text)?,
             }
         }

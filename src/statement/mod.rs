@@ -12,6 +12,7 @@ pub mod keywords;
 mod kill;
 mod lexemes;
 mod parse;
+mod pick;
 pub mod server_ref;
 mod show_server_sessions;
 mod show_servers;

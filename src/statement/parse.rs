@@ -3,8 +3,9 @@
 //! Only statements that [`keywords::route`](super::keywords::route) has sent to the console come here, so
 //! that what cannot be read is a near miss, and the error says the right form.
 
+use sqlparser::ast::{Expr, OrderByExpr, Query};
 use sqlparser::dialect::MySqlDialect;
-use sqlparser::parser::Parser;
+use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::{Diagnostics, Kill, ShowServerSessions, ShowServers, Statement};
@@ -22,6 +23,9 @@ pub enum ParseError {
         /// The form that comes nearest.
         form: &'static str,
     },
+    /// An expression, or a SELECT, cannot be read.
+    #[error("You have an error in your SQL syntax: {0}")]
+    Expression(String),
     /// Where a server should be named, none is.
     #[error("'{0}' is no server's address; write 10.10.10.1, 10.10.10.1:2881 or '[fe80::1]:2881'")]
     NoAddress(String),
@@ -42,7 +46,7 @@ impl ParseError {
     /// The error as the client reads it.
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
-            Self::Syntax { .. } => ER_PARSE_ERROR,
+            Self::Syntax { .. } | Self::Expression(_) => ER_PARSE_ERROR,
             Self::NoAddress(_) | Self::NoSessionId(_) | Self::ReasonTooLong { .. } => {
                 ER_WRONG_ARGUMENTS
             }
@@ -105,6 +109,29 @@ impl Reader<'_> {
     /// Takes the next token if it is `expected`.
     pub(super) fn token(&mut self, expected: &Token) -> bool {
         self.parser.consume_token(expected)
+    }
+
+    /// Takes the next token if it is a comma.
+    pub(super) fn comma(&mut self) -> bool {
+        self.token(&Token::Comma)
+    }
+
+    /// An expression.
+    pub(super) fn expression(&mut self) -> Result<Expr, ParseError> {
+        self.parser.parse_expr().map_err(unread)
+    }
+
+    /// What follows `ORDER BY`.
+    pub(super) fn order_by(&mut self) -> Result<Vec<OrderByExpr>, ParseError> {
+        let by = self
+            .parser
+            .parse_comma_separated(Parser::parse_order_by_expr);
+        by.map_err(unread)
+    }
+
+    /// A SELECT.
+    pub(super) fn query(&mut self) -> Result<Box<Query>, ParseError> {
+        self.parser.parse_query().map_err(unread)
     }
 
     /// Takes what stands up to the next white space, comment, or the statement's end; or the contents of
@@ -184,6 +211,16 @@ impl Reader<'_> {
             form,
         }
     }
+}
+
+/// sqlparser's error, as the client reads it.
+fn unread(error: ParserError) -> ParseError {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+        ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+    };
+    // Applications log the errors that they get.
+    ParseError::Expression(mask(&text).into_owned())
 }
 
 /// About how much of the statement an error shows, in bytes.

@@ -84,11 +84,7 @@ fn merge(
 }
 
 fn shown_value(value: Value<'_>) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::Number(number) => Some(number.to_string()),
-        Value::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-    }
+    (value != Value::Null).then(|| value.to_string())
 }
 
 /// What `user` sees of `nodes`.
