@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 
 use super::Cluster;
+use super::chosen::Chosen;
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
 use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
@@ -75,7 +76,7 @@ async fn make_list(
 ) -> Result<(), ListError> {
     let (rights, begun) = tokio::join!(
         cluster.rights(user, deadline),
-        FanOut::asking(AskCount, cluster, deadline)
+        FanOut::asking(AskCount, cluster, deadline, Chosen::All)
     );
     let (fan_out, snapshot, stale) = begun?;
     let reports = fan_out.all().await;

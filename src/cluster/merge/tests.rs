@@ -5,6 +5,7 @@ use crate::cluster::budget::Share;
 use crate::cluster::failure::Stage;
 use crate::cluster::fan_out::Stale;
 use crate::cluster::rows::Answer;
+use crate::cluster::session_columns::listed;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
 use crate::statement::diagnostics::Level;
@@ -61,12 +62,16 @@ fn merge(
         nodes.into_iter().partition(|node| node.answer.is_ok());
     let header = |node: &NodeReport| node.answer.as_ref().ok().map(|s| Arc::clone(s.header()));
     let headers: Vec<_> = answered.iter().filter_map(header).collect();
-    let mut merge = Merge::new(full, &headers, viewer);
-    let columns = merge.columns().to_vec();
+    let included = Included {
+        sleeping: true,
+        own: full,
+    };
+    let mut merge = Merge::new(listed(full, &headers), included, viewer);
+    let columns = merge.columns();
     let mut rows = Rows::new(columns.len());
     for node in &answered {
         let sessions = node.answer.as_ref().unwrap();
-        let mut server = merge.server(node, sessions);
+        let mut server = merge.server(node, sessions, 0);
         for session in sessions.iter() {
             server.push(&mut rows, session);
         }
