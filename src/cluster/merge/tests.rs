@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -208,7 +209,7 @@ fn two_builds_with_two_sets_of_columns_make_one_list() {
         ALL,
         &OwnSessions::default(),
     );
-    let names: Vec<&str> = listing.columns[PLAIN.len()..]
+    let names: Vec<&str> = listing.columns[listed(false, &[]).len()..]
         .iter()
         .map(|c| c.name.as_str())
         .collect();
