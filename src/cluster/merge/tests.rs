@@ -322,7 +322,7 @@ fn a_server_that_hides_sessions_from_the_service_account_is_a_warning() {
     let [message] = &listing.messages[..] else {
         panic!("one server, one warning: {:?}", listing.messages);
     };
-    assert_eq!((message.level, message.code), (Level::Warning, 1227));
+    assert_eq!((message.level, message.code), (Level::Incomplete, 1227));
     for part in [
         "10.0.0.1:2881 (z1)",
         "NOT in this list",
