@@ -288,6 +288,8 @@ fn an_old_topology_and_a_row_without_address_are_told() {
         &["host:2881".to_owned()],
         Some(&stale),
     );
+    let mut levels = listing.messages.iter().map(|message| message.level);
+    assert!(levels.all(|level| level == Level::Incomplete));
     let texts: Vec<String> = listing.messages.into_iter().map(|m| m.text).collect();
     assert!(texts[0].contains("'host:2881'"), "{texts:?}");
     assert!(
