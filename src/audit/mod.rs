@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::statement::Kill;
 use crate::statement::diagnostics::Message;
-pub use caller::Caller;
+pub use caller::{Caller, Origin};
 use file::AuditFile;
 pub use record::Victim;
 use record::{Event, Order, Outcome};

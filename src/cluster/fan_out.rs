@@ -59,7 +59,7 @@ impl Stale {
     /// The warning about it.
     pub(super) fn message(&self) -> Message {
         let text = format!("the topology is {} s old: {}", self.age_seconds, self.why);
-        Message::warning(TOPOLOGY, text)
+        Message::incomplete(TOPOLOGY, text)
     }
 }
 

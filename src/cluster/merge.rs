@@ -129,7 +129,7 @@ impl<'a> Merge<'a> {
         for NodeReport { server, answer, .. } in failed {
             if let Err(failure) = answer {
                 push_failed(&mut rows, server, failure, &self.sources);
-                messages.push(Message::warning(
+                messages.push(Message::incomplete(
                     failure.code(),
                     not_in_list(server, failure),
                 ));
@@ -140,14 +140,14 @@ impl<'a> Merge<'a> {
                 "{server} shows the service account its own sessions only; others' are NOT in this list; \
                  the service account needs: {grant}"
             );
-            Message::warning(HIDDEN, text)
+            Message::incomplete(HIDDEN, text)
         }));
         messages.extend(self.detours);
         messages.extend(unusable.iter().map(|row| {
             let text = format!(
                 "__all_server names no address in '{row}'; its sessions are NOT in this list"
             );
-            Message::warning(TOPOLOGY, text)
+            Message::incomplete(TOPOLOGY, text)
         }));
         messages.extend(stale.map(Stale::message));
         if self.hidden {
