@@ -1,5 +1,6 @@
 //! What is recorded of a kill, as fields of the log and as a line of JSON. No I/O.
 
+use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use serde::Serialize;
@@ -14,11 +15,11 @@ const STATEMENT_CHARS_MAX: usize = 16 * 1024;
 /// A session as it was seen before it was to be killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Victim {
-    user: String,
-    host: String,
-    db: Option<String>,
+    pub(super) user: String,
+    pub(super) host: String,
+    pub(super) db: Option<String>,
     /// What it ran.
-    info: Option<String>,
+    pub(super) info: Option<String>,
 }
 
 impl Victim {
@@ -42,17 +43,20 @@ impl Victim {
 /// All that is known of a kill but its outcome.
 #[derive(Debug, Serialize)]
 pub(super) struct Order<'a> {
-    id: String,
-    connection: u64,
-    client: String,
-    account: &'a str,
-    statement: String,
-    kind: &'static str,
+    pub(super) id: String,
+    pub(super) connection: u64,
+    pub(super) client: String,
+    pub(super) account: &'a str,
+    pub(super) statement: String,
+    pub(super) kind: &'static str,
     /// As it was named, until its address is known.
     pub(super) server: Option<String>,
-    session: u32,
+    /// Its address.
+    #[serde(skip)]
+    pub(super) at: Option<SocketAddr>,
+    pub(super) session: u32,
     pub(super) victim: Option<Victim>,
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 impl<'a> Order<'a> {
@@ -69,10 +73,17 @@ impl<'a> Order<'a> {
                 KillKind::Query => "query",
             },
             server: kill.server.as_ref().map(ToString::to_string),
+            at: None,
             session: kill.id.get(),
             victim: None,
             reason: reason.map(recorded),
         }
+    }
+
+    /// It is known which server is meant.
+    pub(super) fn is_at(&mut self, server: SocketAddr) {
+        self.server = Some(server.to_string());
+        self.at = Some(server);
     }
 }
 
@@ -80,8 +91,8 @@ impl<'a> Order<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Outcome {
     /// Of the error that the client was sent; 0: OK.
-    code: u16,
-    outcome: String,
+    pub(super) code: u16,
+    pub(super) outcome: String,
 }
 
 impl Outcome {
@@ -186,7 +197,7 @@ mod tests {
         let kill = kill(statement);
         let mut order = Order::new("a-1".into(), &caller, &kill, statement);
         assert_eq!(order.server.as_deref(), Some("10.0.0.2"));
-        order.server = Some("10.0.0.2:2881".into());
+        order.is_at("10.0.0.2:2881".parse().unwrap());
         order.victim = Some(Victim::new(
             Some(b"app\xff"),
             Some(b"10.1.1.1:6"),

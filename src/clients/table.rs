@@ -35,10 +35,10 @@ pub fn columns() -> Vec<Column> {
 
 /// The clients of `clients` whose account `is_shown`, in the order in which they came, and whether there are
 /// others. `zone` is a server's.
-pub fn rows(
+pub fn rows<'z>(
     clients: &Clients,
     is_shown: impl Fn(&str) -> bool,
-    zone: impl Fn(SocketAddr) -> Option<String>,
+    zone: impl Fn(SocketAddr) -> Option<&'z str>,
 ) -> (Rows, bool) {
     let mut rows = Rows::new(NAMES.len());
     let mut hides = false;
@@ -54,14 +54,14 @@ pub fn rows(
         let statement = statement.filter(|_| doing == Doing::Virtual);
         let traffic = client.activity.traffic();
         let (server, thread_id) = client.key;
-        let (address, zone) = (client.address.to_string(), zone(server));
-        let (server, connected_at) = (server.to_string(), utc(client.connected_at));
+        let (zone, connected_at) = (zone(server), utc(client.connected_at));
+        let [address, server] = [client.address, server].map(|addr| addr.to_string());
         rows.push_row([
             Value::Number(client.number),
             Value::from(&*address),
             Value::from(&*changing.user),
             Value::from(&*server),
-            Value::text_or_null(zone.as_deref()),
+            Value::text_or_null(zone),
             Value::Number(thread_id.into()),
             Value::text_or_null(client.tls.client),
             Value::text_or_null(client.tls.server),

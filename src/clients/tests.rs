@@ -73,7 +73,7 @@ fn what_a_session_does_shows_and_its_passwords_do_not() {
     session.activity().received(10);
     session.activity().sent(300);
     let shown = || {
-        let (rows, hides) = rows(&clients, |_| true, |_| Some("z1".to_owned()));
+        let (rows, hides) = rows(&clients, |_| true, |_| Some("z1"));
         assert!(!hides && rows.len() == 1);
         let values = rows.first().values().map(|value| value.to_string());
         let values: Vec<_> = values.collect();

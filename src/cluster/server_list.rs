@@ -121,7 +121,7 @@ async fn make_list(
 }
 
 /// Code of the warning that the rights of an account cannot be read.
-const RIGHTS: u16 = 1105;
+pub(super) const RIGHTS: u16 = 1105;
 
 /// What a row says besides what the server has answered.
 struct Known {
