@@ -151,11 +151,16 @@ impl<'a> Merge<'a> {
         }));
         messages.extend(stale.map(Stale::message));
         if self.hidden {
-            let text = "sessions of other users are not shown (needs PROCESS)";
-            messages.push(Message::note(HIDDEN, text));
+            messages.push(hidden_note("sessions"));
         }
         (rows, messages)
     }
+}
+
+/// The note that there is more than an account may see.
+pub(super) fn hidden_note(what: &str) -> Message {
+    let text = format!("{what} of other users are not shown (needs PROCESS)");
+    Message::note(HIDDEN, text)
 }
 
 /// Makes one server's rows.

@@ -26,6 +26,7 @@ mod list;
 mod merge;
 mod node;
 mod own_sessions;
+mod own_tables;
 mod prober;
 mod queries;
 mod rights;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::clients::Tls;
 use crate::cluster::budget::Share;
 use crate::cluster::failure::Stage;
 use crate::cluster::fan_out::Stale;
@@ -103,7 +104,8 @@ fn list(
 ) -> Listing {
     let clients = Arc::new(Clients::default());
     let key = ("10.0.0.1:2881".parse().unwrap(), 7);
-    let _client = clients.register(key, "192.0.2.9:5000".parse().unwrap());
+    let address = "192.0.2.9:5000".parse().unwrap();
+    let _client = clients.register(key, address, "dba", Tls::default());
     let viewer = Viewer {
         user,
         rights,
