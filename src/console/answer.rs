@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Request;
-use crate::cluster::{Cluster, ListParts};
+use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{Statement, parse};
 use crate::table::{Column, Rows, Value};
@@ -29,14 +29,11 @@ pub(super) async fn answer(
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
     match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(cluster.list(
-                &request.caller.user,
-                show.form == crate::statement::SessionsForm::Full,
-                deadline,
-            )))
-        }
+        Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
+            user: request.caller.user.clone(),
+            form: show.form,
+            deadline: cluster.statement_deadline(),
+        }))),
         Statement::ShowServers(_) => {
             let deadline = cluster.statement_deadline();
             Ok(Answer::List(
@@ -83,9 +80,7 @@ pub(super) async fn answer(
 /// When it cannot be read.
 pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
     Ok(match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => {
-            cluster.list_columns(show.form == crate::statement::SessionsForm::Full)
-        }
+        Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
         Statement::ShowServers(_) => Cluster::server_list_columns(),
         Statement::ShowWarden(_)
         | Statement::Select(_)
