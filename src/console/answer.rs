@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Request;
+use super::{Completion, Request};
 use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{Statement, parse};
+use crate::statement::{Statement, filled, parse_prepared, parse_with};
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
 /// The answer to a virtual statement.
 pub(super) enum Answer {
     /// It is done; there is nothing to show.
-    Done { messages: Vec<Message> },
+    Done {
+        completion: Completion,
+        messages: Vec<Message>,
+    },
     /// A list, part by part.
     List(ListParts),
     /// What is known of the statement before.
@@ -28,7 +31,8 @@ pub(super) async fn answer(
     request: &Request,
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
-    match parse(text).map_err(|error| error.to_sql())? {
+    let parameters = request.parameters();
+    match parse_with(text, parameters).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
             user: request.caller.user.clone(),
             form: show.form,
@@ -48,7 +52,7 @@ pub(super) async fn answer(
                 cancel,
                 ..
             } = request.clone();
-            let text = text.to_owned();
+            let text = filled(text, parameters.known());
             // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
             let task =
                 tokio::spawn(
@@ -59,6 +63,7 @@ pub(super) async fn answer(
                 .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
             let killed = killed.map_err(|error| error.to_sql())?;
             Ok(Answer::Done {
+                completion: Completion::default(),
                 messages: killed.messages,
             })
         }
@@ -74,12 +79,26 @@ pub(super) async fn answer(
     }
 }
 
-/// The columns that a statement will show, as far as they are known before it runs.
+/// A statement's parameters, and the columns that it will show as far as they are known before it runs.
+pub(super) struct Preparation {
+    pub(super) parameters: u16,
+    pub(super) columns: Vec<Column>,
+}
+
+/// Prepares a statement.
 ///
 /// # Errors
 /// When it cannot be read.
-pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
-    Ok(match parse(text).map_err(|error| error.to_sql())? {
+pub(super) fn prepare(text: &str, cluster: &Cluster) -> Result<Preparation, SqlError> {
+    let prepared = parse_prepared(text).map_err(|error| error.to_sql())?;
+    Ok(Preparation {
+        parameters: prepared.placeholders,
+        columns: columns(&prepared.statement, cluster)?,
+    })
+}
+
+fn columns(statement: &Statement, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
+    Ok(match statement {
         Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
         Statement::ShowServers(_) => Cluster::server_list_columns(),
         Statement::ShowWarden(_)
@@ -88,7 +107,7 @@ pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlE
         | Statement::KillMany(_)
         | Statement::ExplainKill(_) => Vec::new(),
         Statement::Kill(_) => Vec::new(),
-        Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
+        Statement::Diagnostics(diagnostics) => diagnostics_columns(diagnostics),
     })
 }
 

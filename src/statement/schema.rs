@@ -4,6 +4,7 @@
 use super::parse::{ParseError, Reader};
 use super::pick;
 use crate::sql::{Pick, SCHEMA};
+use crate::wire::answer::SqlError;
 
 /// A question about the proxy's own tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,12 @@ pub enum Schema {
 }
 
 impl Schema {
+    /// The error of who makes it the default database.
+    pub fn no_database() -> SqlError {
+        let text = "Unknown database 'obwarden': it is none, and its tables are always named with it, as in obwarden.server_sessions";
+        SqlError::new(1049, text)
+    }
+
     const FORM: &'static str = "SHOW [FULL] TABLES FROM obwarden | SHOW TABLE STATUS FROM obwarden | \
          SHOW [FULL] COLUMNS FROM obwarden.table | SHOW INDEX FROM obwarden.table | \
          SHOW CREATE TABLE obwarden.table | DESCRIBE obwarden.table";
