@@ -212,7 +212,7 @@ mod tests {
         Caller {
             connection: 7,
             user: user.into(),
-            client: "10.1.1.1:5".parse().unwrap(),
+            client: crate::audit::Origin::Client("10.1.1.1:5".parse().unwrap()),
         }
     }
 

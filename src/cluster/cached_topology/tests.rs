@@ -13,6 +13,10 @@ fn settings(seeds: &[&str], cluster_name: Option<&str>) -> Settings {
         node_idle_timeout: Duration::from_secs(60),
         listing_buffer_bytes: 0,
         kill_verify_timeout: Duration::from_secs(5),
+        sql: crate::sql::Limits {
+            rows_max: 1000,
+            timeout: Duration::from_secs(5),
+        },
         topology_refresh_interval: Duration::from_secs(5),
         topology_cache: None,
         rights: RightsPolicy::Account,
