@@ -36,3 +36,13 @@ pub enum Statement {
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),
 }
+
+impl Statement {
+    /// Whether it may end something, so that there must be a record of it.
+    pub fn kills(&self) -> bool {
+        match self {
+            Self::Kill(_) => true,
+            Self::ShowServerSessions(_) | Self::ShowServers(_) | Self::Diagnostics(_) => false,
+        }
+    }
+}
