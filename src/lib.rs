@@ -23,4 +23,5 @@ pub mod sql;
 pub mod statement;
 pub mod table;
 pub mod transport;
+pub mod utc;
 pub mod wire;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 
 use super::Cluster;
+use super::chosen::Chosen;
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
 use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
@@ -17,6 +18,7 @@ use super::servers::Server;
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Rows, Value};
+use crate::utc::utc;
 
 /// The question how many sessions a server has: the least that proves that it can be listed.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +77,7 @@ async fn make_list(
 ) -> Result<(), ListError> {
     let (rights, begun) = tokio::join!(
         cluster.rights(user, deadline),
-        FanOut::asking(AskCount, cluster, deadline)
+        FanOut::asking(AskCount, cluster, deadline, Chosen::All)
     );
     let (fan_out, snapshot, stale) = begun?;
     let reports = fan_out.all().await;
@@ -120,7 +122,7 @@ async fn make_list(
 }
 
 /// Code of the warning that the rights of an account cannot be read.
-const RIGHTS: u16 = 1105;
+pub(super) const RIGHTS: u16 = 1105;
 
 /// What a row says besides what the server has answered.
 struct Known {
@@ -162,7 +164,7 @@ fn push_row(rows: &mut Rows, report: &NodeReport<Counted>, known: &Known) {
     let NodeReport { server, answer, .. } = report;
     let counted = answer.as_ref().ok();
     let sessions = counted.filter(|all| known.shows_sessions && all.needs_grant.is_none());
-    let time = |time: Option<SystemTime>| time.map(utc);
+    let time = |time: Option<SystemTime>| time.and_then(utc);
     let (started, stopped) = (time(server.start_service_time), time(server.stop_time));
     let (ip, last_seen) = (server.addr.ip().to_string(), time(known.last_seen));
     let error = answer.as_ref().err().map(what_happened);
@@ -219,11 +221,6 @@ fn milliseconds(duration: Duration) -> u64 {
     (duration.as_secs_f64() * 1000.0).round() as u64
 }
 
-/// `2024-07-22T18:01:39Z`
-fn utc(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,13 +264,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_a_cell_for_each_column_and_times_that_say_they_are_utc() {
+    fn a_row_has_a_cell_for_each_column_and_times_as_now_writes_them() {
         let seen = texts(&report(counted()), true);
         assert_eq!(seen.len(), columns().len());
         assert_eq!(
             seen.join(" "),
-            "10.0.0.1 2881 2882 NULL NULL NULL YES 2024-07-22T18:01:39Z NULL NULL 12 YES 2 NULL \
-             1970-01-01T00:00:00Z 7"
+            "10.0.0.1 2881 2882 NULL NULL NULL YES 2024-07-22 18:01:39 NULL NULL 12 YES 2 NULL \
+             1970-01-01 00:00:00 7"
         );
     }
 

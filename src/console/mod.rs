@@ -50,6 +50,15 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The statement.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Query(text) | Self::Prepare { text, .. } | Self::Execute { text, .. } => text,
+        }
+    }
+}
+
 /// A virtual statement and all that it needs to know of its session.
 #[derive(Debug, Clone)]
 pub struct Request {

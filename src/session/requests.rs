@@ -101,7 +101,7 @@ impl Session {
 
     /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
     async fn ask_console(&mut self, command: console::Command, gate: &Gate) -> io::Result<()> {
-        let running = self.registration.run();
+        let running = self.registration.run(command.text());
         let mut exchange = gate.console.open(console::Request {
             command: command.clone(),
             caller: self.caller.clone(),

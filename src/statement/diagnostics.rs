@@ -8,6 +8,7 @@ use std::fmt;
 use sqlparser::tokenizer::Token;
 
 use super::parse::{ParseError, Reader};
+use super::pick;
 
 /// How grave a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,25 +138,11 @@ impl Diagnostics {
     }
 
     fn limit(reader: &mut Reader<'_>) -> Result<Form, ParseError> {
-        if !reader.word("LIMIT") {
-            return Ok(Form::Messages {
-                offset: 0,
-                limit: usize::MAX,
-            });
-        }
-        let numbers = (
-            reader.number(),
-            reader.token(&Token::Comma).then(|| reader.number()),
-        );
-        let (offset, limit) = match numbers {
-            (Some(limit), None) => (0, limit),
-            (Some(offset), Some(Some(limit))) => (offset, limit),
-            _ => return Err(reader.syntax(Self::FORM)),
-        };
+        let limit = pick::limit(reader, Self::FORM)?;
         let as_usize = |number| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Form::Messages {
-            offset: as_usize(offset),
-            limit: as_usize(limit),
+            offset: limit.map_or(0, |limit| as_usize(limit.offset)),
+            limit: limit.map_or(usize::MAX, |limit| as_usize(limit.rows)),
         })
     }
 

@@ -124,6 +124,11 @@ impl ReplyTracker {
         }
     }
 
+    /// The command that is being answered, if any is.
+    pub fn running(&self) -> Option<Command> {
+        self.replies.expected.front().copied()
+    }
+
     /// Whether all replies are complete.
     pub fn idle(&self) -> bool {
         self.replies.expected.is_empty() && self.walker.at_boundary()

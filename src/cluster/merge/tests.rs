@@ -1,10 +1,13 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::clients::Tls;
 use crate::cluster::budget::Share;
 use crate::cluster::failure::Stage;
 use crate::cluster::fan_out::Stale;
 use crate::cluster::rows::Answer;
+use crate::cluster::session_columns::listed;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
 use crate::statement::diagnostics::Level;
@@ -61,12 +64,16 @@ fn merge(
         nodes.into_iter().partition(|node| node.answer.is_ok());
     let header = |node: &NodeReport| node.answer.as_ref().ok().map(|s| Arc::clone(s.header()));
     let headers: Vec<_> = answered.iter().filter_map(header).collect();
-    let mut merge = Merge::new(full, &headers, viewer);
-    let columns = merge.columns().to_vec();
+    let included = Included {
+        sleeping: true,
+        own: full,
+    };
+    let mut merge = Merge::new(listed(full, &headers), included, viewer);
+    let columns = merge.columns();
     let mut rows = Rows::new(columns.len());
     for node in &answered {
         let sessions = node.answer.as_ref().unwrap();
-        let mut server = merge.server(node, sessions);
+        let mut server = merge.server(node, sessions, 0);
         for session in sessions.iter() {
             server.push(&mut rows, session);
         }
@@ -97,7 +104,8 @@ fn list(
 ) -> Listing {
     let clients = Arc::new(Clients::default());
     let key = ("10.0.0.1:2881".parse().unwrap(), 7);
-    let _client = clients.register(key, "192.0.2.9:5000".parse().unwrap());
+    let address = "192.0.2.9:5000".parse().unwrap();
+    let _client = clients.register(key, address, "dba", Tls::default());
     let viewer = Viewer {
         user,
         rights,
@@ -203,7 +211,7 @@ fn two_builds_with_two_sets_of_columns_make_one_list() {
         ALL,
         &OwnSessions::default(),
     );
-    let names: Vec<&str> = listing.columns[PLAIN.len()..]
+    let names: Vec<&str> = listing.columns[listed(false, &[]).len()..]
         .iter()
         .map(|c| c.name.as_str())
         .collect();

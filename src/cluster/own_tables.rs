@@ -1,0 +1,77 @@
+//! The proxy's own tables as an account may see them: its clients, and its last kills.
+//!
+//! What is one's own is always seen. Only where there is more are rights asked for: so that one's own is seen
+//! also when no server answers.
+
+use std::collections::HashMap;
+
+use super::Cluster;
+use super::merge::hidden_note;
+use super::server_list::RIGHTS;
+use crate::audit::{Audit, KillLog};
+use crate::clients::{self, Clients};
+use crate::deadline::Deadline;
+use crate::statement::diagnostics::Message;
+use crate::table::{Column, Rows};
+
+impl Cluster {
+    /// The clients that are connected through this proxy.
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The records of kills.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// The columns of [`Cluster::client_table`].
+    pub fn client_table_columns() -> Vec<Column> {
+        clients::columns()
+    }
+
+    /// This proxy's clients that the account `user` may see, and what is to be said of the others.
+    pub async fn client_table(&self, user: &str, deadline: Deadline) -> (Rows, Vec<Message>) {
+        let snapshot = self.snapshot();
+        let servers = snapshot.iter().flat_map(|snapshot| &snapshot.servers);
+        let zones: HashMap<_, _> = servers.map(|server| (server.addr, &server.zone)).collect();
+        let fill = |is_shown: &dyn Fn(&str) -> bool| {
+            let zone = |addr| zones.get(&addr).and_then(|zone| zone.as_deref());
+            clients::rows(&self.clients, is_shown, zone)
+        };
+        self.as_seen_by(user, "clients", fill, deadline).await
+    }
+
+    /// The columns of [`Cluster::kill_table`].
+    pub fn kill_table_columns() -> Vec<Column> {
+        KillLog::columns()
+    }
+
+    /// The last kills that the account `user` may see, and what is to be said of the others.
+    pub async fn kill_table(&self, user: &str, deadline: Deadline) -> (Rows, Vec<Message>) {
+        let fill = |is_shown: &dyn Fn(&str) -> bool| self.audit.kill_log().rows(is_shown);
+        self.as_seen_by(user, "kills", fill, deadline).await
+    }
+
+    /// What `fill` gives of the accounts that `user` may see; it says, too, whether there is more.
+    async fn as_seen_by(
+        &self,
+        user: &str,
+        what: &str,
+        fill: impl Fn(&dyn Fn(&str) -> bool) -> (Rows, bool),
+        deadline: Deadline,
+    ) -> (Rows, Vec<Message>) {
+        let (own, is_more) = fill(&|owner| owner == user);
+        if !is_more {
+            return (own, Vec::new());
+        }
+        match self.rights(user, deadline).await {
+            Ok(rights) if rights.see_others => (fill(&|_| true).0, Vec::new()),
+            Ok(_) => (own, vec![hidden_note(what)]),
+            Err(error) => {
+                let text = format!("{what} of other users are not shown: {error}");
+                (own, vec![Message::warning(RIGHTS, text)])
+            }
+        }
+    }
+}
