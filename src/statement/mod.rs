@@ -54,3 +54,10 @@ pub enum Statement {
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),
 }
+
+impl Statement {
+    /// Whether it may end something, so that there must be a record of it.
+    pub fn kills(&self) -> bool {
+        matches!(self, Self::Kill(_) | Self::KillMany(_))
+    }
+}
