@@ -4,10 +4,10 @@
 //! that what cannot be read is a near miss, and the error says the right form.
 
 use sqlparser::ast::{Expr, OrderByExpr, Query};
-use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
+use super::dialect::Grammar;
 use super::{Diagnostics, Kill, ShowServerSessions, ShowServers, Statement};
 use crate::mask::mask;
 use crate::wire::answer::SqlError;
@@ -60,14 +60,15 @@ const ER_WRONG_ARGUMENTS: u16 = 1210;
 
 /// Reads a statement.
 pub fn parse(text: &str) -> Result<Statement, ParseError> {
-    let tokens = Tokenizer::new(&MySqlDialect {}, text)
+    let grammar = Grammar::default();
+    let tokens = Tokenizer::new(&grammar, text)
         .tokenize()
         .map_err(|error| ParseError::Syntax {
             near: error.to_string(),
             form: ShowServerSessions::FORM,
         })?;
     let mut reader = Reader {
-        parser: Parser::new(&MySqlDialect {}).with_tokens(tokens),
+        parser: Parser::new(&grammar).with_tokens(tokens),
     };
     if reader.word("KILL") {
         return Kill::parse(&mut reader).map(Statement::Kill);
