@@ -8,6 +8,7 @@
 //! statement has one file here, one variant, one arm in [`parse`] and one test.
 
 pub mod diagnostics;
+pub mod dialect;
 pub mod keywords;
 mod kill;
 mod kill_many;
