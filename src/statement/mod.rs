@@ -59,8 +59,14 @@ impl Statement {
     /// Whether it may end something, so that there must be a record of it.
     pub fn kills(&self) -> bool {
         match self {
-            Self::Kill(_) => true,
-            Self::ShowServerSessions(_) | Self::ShowServers(_) | Self::Diagnostics(_) => false,
+            Self::Kill(_) | Self::KillMany(_) => true,
+            Self::ShowServerSessions(_)
+            | Self::ShowServers(_)
+            | Self::ShowWarden(_)
+            | Self::Select(_)
+            | Self::Schema(_)
+            | Self::ExplainKill(_)
+            | Self::Diagnostics(_) => false,
         }
     }
 }
