@@ -292,7 +292,9 @@ mod tests {
         let kills = |text: &str| OneStatement::read(text.to_owned()).unwrap().kills();
         assert!(!kills("SHOW SERVER SESSIONS;"));
         assert!(!kills("SHOW SERVERS"));
+        assert!(!kills("EXPLAIN KILL SERVER SESSION 10.0.0.1 5"));
         assert!(kills("KILL SERVER SESSION 10.0.0.1 5"));
+        assert!(kills("KILL SERVER SESSIONS WHERE User = 'app'"));
     }
 
     #[test]
