@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::statement::Kill;
 use crate::statement::diagnostics::Message;
-pub use caller::Caller;
+pub use caller::{Caller, Origin};
 use file::AuditFile;
 pub use kill_log::{KILL_LOG_MAX, KillCounts, KillLog};
 pub use record::Victim;

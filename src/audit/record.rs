@@ -177,6 +177,7 @@ fn recorded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::Origin;
     use crate::statement::{Statement, parse};
 
     fn kill(text: &str) -> Kill {
@@ -191,7 +192,7 @@ mod tests {
         let caller = Caller {
             connection: 7,
             user: "dba".into(),
-            client: "10.0.0.1:5".parse().unwrap(),
+            client: Origin::Client("10.0.0.1:5".parse().unwrap()),
         };
         let statement = "KILL SERVER QUERY 10.0.0.2 9 COMMENT 'two\nlines, IDENTIFIED BY \"pw\"'";
         let kill = kill(statement);

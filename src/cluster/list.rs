@@ -9,11 +9,15 @@ use tokio::sync::mpsc;
 
 use super::Cluster;
 use super::budget::Budget;
+use super::chosen::Chosen;
 use super::fan_out::{self, FanOut, NodeReport, Stale};
-use super::merge::{Merge, Viewer, known_columns};
+use super::merge::{Included, Merge, Viewer};
 use super::queries::Columns;
+use super::session_columns::{SessionColumn, listed, made_of};
+use super::sessions::SessionsHeader;
 use super::topology::{Snapshot, TopologyError};
 use crate::deadline::Deadline;
+use crate::statement::SessionsForm;
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Rows};
 use crate::wire::answer::SqlError;
@@ -59,20 +63,52 @@ impl ListError {
 
 const ER_UNKNOWN_ERROR: u16 = 1105;
 
+/// Which list is wanted.
+#[derive(Debug, Clone)]
+pub struct ListRequest {
+    /// The account that is to see it.
+    pub user: String,
+    /// How much of the sessions.
+    pub form: SessionsForm,
+    /// Until when servers may answer.
+    pub deadline: Deadline,
+}
+
+impl ListRequest {
+    fn is_full(&self) -> bool {
+        self.form == SessionsForm::Full
+    }
+
+    /// Which sessions it has.
+    fn included(&self) -> Included {
+        Included {
+            sleeping: self.form != SessionsForm::Active,
+            own: self.is_full(),
+        }
+    }
+}
+
 impl Cluster {
-    /// All sessions that the account `user` may see. The last part is an end or an error.
-    pub fn list(self: &Arc<Self>, user: &str, full: bool, deadline: Deadline) -> ListParts {
-        let (cluster, user) = (Arc::clone(self), user.to_owned());
-        in_parts(async move |sender| make_list(&cluster, &user, full, deadline, &sender).await)
+    /// The sessions that the account may see. The last part is an end or an error.
+    pub fn list(self: &Arc<Self>, request: ListRequest) -> ListParts {
+        let cluster = Arc::clone(self);
+        in_parts(async move |sender| make_list(&cluster, &request, &sender).await)
     }
 
     /// The columns of a list, as far as they are known before the servers have answered.
-    pub fn list_columns(&self, full: bool) -> Vec<Column> {
+    pub fn list_columns(&self, form: SessionsForm) -> Vec<Column> {
+        let headers = self.known_headers();
+        let columns = listed(form == SessionsForm::Full, &headers);
+        columns.iter().map(SessionColumn::column).collect()
+    }
+
+    /// What the servers' builds have reported before.
+    fn known_headers(&self) -> Vec<Arc<SessionsHeader>> {
         let snapshot = self.snapshot();
         let servers = snapshot
             .as_deref()
             .map_or(&[][..], |snapshot| &snapshot.servers);
-        known_columns(full, &self.queries.headers(servers))
+        self.queries.headers(servers)
     }
 }
 
@@ -101,16 +137,25 @@ where
 /// Makes a list and sends its parts.
 async fn make_list(
     cluster: &Arc<Cluster>,
-    user: &str,
-    full: bool,
-    deadline: Deadline,
+    request: &ListRequest,
     sender: &PartSender,
 ) -> Result<(), ListError> {
+    let ListRequest { user, deadline, .. } = request;
     let budget = Budget::new(row_bytes(cluster));
-    let columns = if full { Columns::All } else { Columns::Listed };
+    let columns = if request.is_full() {
+        Columns::All
+    } else {
+        Columns::Those(Arc::new(made_of(&listed(false, &[]))))
+    };
     let (rights, begun) = tokio::join!(
-        cluster.rights(user, deadline),
-        FanOut::begin(cluster, deadline, columns, Some(Arc::clone(&budget)))
+        cluster.rights(user, *deadline),
+        FanOut::begin(
+            cluster,
+            *deadline,
+            Chosen::All,
+            columns,
+            Some(Arc::clone(&budget))
+        )
     );
     let (mut fan_out, snapshot, stale) = begun?;
     let viewer = Viewer {
@@ -122,7 +167,7 @@ async fn make_list(
     let mut going_out = GoingOut {
         cluster,
         snapshot: &snapshot,
-        full,
+        request,
         viewer: &viewer,
         merge: None,
         sender,
@@ -170,7 +215,7 @@ fn row_bytes(cluster: &Cluster) -> usize {
 struct GoingOut<'a> {
     cluster: &'a Cluster,
     snapshot: &'a Snapshot,
-    full: bool,
+    request: &'a ListRequest,
     viewer: &'a Viewer<'a>,
     /// From the first rows on.
     merge: Option<Merge<'a>>,
@@ -188,10 +233,11 @@ impl GoingOut<'_> {
                 // Servers of one build do not always report the same, in the middle of an upgrade.
                 let answered = kept.iter().filter_map(|report| report.answer.as_ref().ok());
                 headers.extend(answered.map(|sessions| Arc::clone(sessions.header())));
-                let merge = Merge::new(self.full, &headers, self.viewer);
+                let columns = listed(self.request.is_full(), &headers);
+                let merge = Merge::new(columns, self.request.included(), self.viewer);
                 let _ = self
                     .sender
-                    .send(Ok(ListPart::Columns(merge.columns().to_vec())))
+                    .send(Ok(ListPart::Columns(merge.columns())))
                     .await;
                 none.insert(merge)
             }
@@ -201,7 +247,7 @@ impl GoingOut<'_> {
             let Ok(sessions) = &report.answer else {
                 continue;
             };
-            let mut server = merge.server(&report, sessions);
+            let mut server = merge.server(&report, sessions, 0);
             let mut batch = Rows::new(width);
             for session in sessions.iter() {
                 server.push(&mut batch, session);

@@ -12,8 +12,10 @@
 mod ask_any;
 mod budget;
 mod cached_topology;
+mod chosen;
 mod detour;
 mod dial;
+mod evaluation;
 mod examine;
 mod failure;
 mod fan_out;
@@ -32,6 +34,7 @@ mod rows;
 mod seeds;
 mod server_list;
 mod servers;
+mod session_columns;
 mod sessions;
 mod topology;
 mod topology_cache;
@@ -54,7 +57,7 @@ pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_
 pub use failure::{FailureKind, NodeFailure};
 pub use health::Health;
 pub use kill::{KillError, Killed};
-pub use list::{ListError, ListPart, ListParts};
+pub use list::{ListError, ListPart, ListParts, ListRequest};
 use node::Node;
 use own_sessions::OwnSessions;
 pub use rights::{Rights, RightsPolicy};

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 
 use super::Cluster;
+use super::chosen::Chosen;
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
 use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
@@ -76,7 +77,7 @@ async fn make_list(
 ) -> Result<(), ListError> {
     let (rights, begun) = tokio::join!(
         cluster.rights(user, deadline),
-        FanOut::asking(AskCount, cluster, deadline)
+        FanOut::asking(AskCount, cluster, deadline, Chosen::All)
     );
     let (fan_out, snapshot, stale) = begun?;
     let reports = fan_out.all().await;
@@ -93,7 +94,7 @@ async fn make_list(
     let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
     messages.extend(snapshot.unusable.iter().map(|row| {
         let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
-        Message::warning(TOPOLOGY, text)
+        Message::incomplete(TOPOLOGY, text)
     }));
     messages.extend(stale.map(|stale| stale.message()));
     match rights {
@@ -106,7 +107,7 @@ async fn make_list(
         Err(_) if reports.iter().all(|report| report.answer.is_err()) => {}
         Err(error) => {
             let text = format!("the numbers of sessions are not shown: {error}");
-            messages.push(Message::warning(RIGHTS, text));
+            messages.push(Message::incomplete(RIGHTS, text));
         }
     }
     for part in [
@@ -193,14 +194,14 @@ fn warning(report: &NodeReport<Counted>) -> Option<Message> {
     match &report.answer {
         Err(failure) => {
             let text = format!("{server}: {}", what_happened(failure));
-            Some(Message::warning(failure.code(), text))
+            Some(Message::incomplete(failure.code(), text))
         }
         Ok(counted) => {
             let grant = counted.needs_grant.as_ref()?;
             let text = format!(
                 "{server}: its sessions cannot be counted; the service account needs: {grant}"
             );
-            Some(Message::warning(HIDDEN, text))
+            Some(Message::incomplete(HIDDEN, text))
         }
     }
 }
@@ -298,7 +299,7 @@ mod tests {
         let seen = texts(&report, true);
         let why = "NO ANSWER: no answer after 3.0 s in query";
         assert_eq!(&seen[10..14], ["NULL", "NO", "NULL", why]);
-        let warned = Message::warning(4012, format!("10.0.0.1:2881: {why}"));
+        let warned = Message::incomplete(4012, format!("10.0.0.1:2881: {why}"));
         assert_eq!(warning(&report), Some(warned));
     }
 }

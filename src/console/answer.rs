@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Request;
-use crate::cluster::{Cluster, ListParts};
+use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{ShowServers, Statement, parse};
+use crate::statement::{Statement, parse};
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
@@ -29,15 +29,12 @@ pub(super) async fn answer(
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
     match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(cluster.list(
-                &request.caller.user,
-                show.full,
-                deadline,
-            )))
-        }
-        Statement::ShowServers(ShowServers) => {
+        Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
+            user: request.caller.user.clone(),
+            form: show.form,
+            deadline: cluster.statement_deadline(),
+        }))),
+        Statement::ShowServers(_) => {
             let deadline = cluster.statement_deadline();
             Ok(Answer::List(
                 cluster.list_servers(&request.caller.user, deadline),
@@ -65,6 +62,11 @@ pub(super) async fn answer(
                 messages: killed.messages,
             })
         }
+        Statement::ShowWarden(_)
+        | Statement::Select(_)
+        | Statement::Schema(_)
+        | Statement::KillMany(_)
+        | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
@@ -78,8 +80,13 @@ pub(super) async fn answer(
 /// When it cannot be read.
 pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
     Ok(match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => cluster.list_columns(show.full),
-        Statement::ShowServers(ShowServers) => Cluster::server_list_columns(),
+        Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
+        Statement::ShowServers(_) => Cluster::server_list_columns(),
+        Statement::ShowWarden(_)
+        | Statement::Select(_)
+        | Statement::Schema(_)
+        | Statement::KillMany(_)
+        | Statement::ExplainKill(_) => Vec::new(),
         Statement::Kill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
 
-use crate::audit::Caller;
+use crate::audit::{Caller, Origin};
 use crate::clients::{Registration, Tls};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::{Level, Message};
@@ -181,7 +181,7 @@ impl Session {
             caller: Caller {
                 connection: registration.number(),
                 user: logged_in.user,
-                client,
+                client: Origin::Client(client),
             },
             registration,
             capabilities: logged_in.capabilities,

@@ -10,29 +10,47 @@
 pub mod diagnostics;
 pub mod keywords;
 mod kill;
+mod kill_many;
 mod lexemes;
 mod parse;
 mod pick;
+mod schema;
+mod select;
 pub mod server_ref;
 mod show_server_sessions;
 mod show_servers;
+mod show_warden;
 
 pub use diagnostics::Diagnostics;
 pub use kill::{Kill, KillKind, Reason};
+pub use kill_many::{ExplainKill, KillMany};
 pub use parse::{ParseError, parse};
+pub use schema::{FIELD_COLUMN, Schema, TABLES_COLUMN};
+pub use select::Select;
 pub use server_ref::{ServerRef, SessionId};
-pub use show_server_sessions::ShowServerSessions;
+pub use show_server_sessions::{SessionsForm, ShowServerSessions};
 pub use show_servers::ShowServers;
+pub use show_warden::{ShowWarden, WardenMatter};
 
 /// A statement that the proxy answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
-    /// `SHOW [FULL] SERVER SESSIONS`
+    /// `SHOW [FULL | ACTIVE] SERVER SESSIONS …`
     ShowServerSessions(ShowServerSessions),
-    /// `SHOW SERVERS`
+    /// `SHOW SERVERS …`
     ShowServers(ShowServers),
+    /// `SHOW WARDEN {CLIENTS | STATUS} …`
+    ShowWarden(ShowWarden),
+    /// `SELECT … FROM obwarden.… …`
+    Select(Select),
+    /// `SHOW TABLES FROM obwarden` and its kin.
+    Schema(Schema),
     /// `KILL SERVER {SESSION | CONNECTION | QUERY} server id [COMMENT 'reason']`
     Kill(Kill),
+    /// `KILL SERVER {SESSIONS | QUERIES} WHERE …`
+    KillMany(KillMany),
+    /// `EXPLAIN KILL SERVER …`
+    ExplainKill(ExplainKill),
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),
 }

@@ -8,7 +8,10 @@ use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-use super::{Diagnostics, Kill, ShowServerSessions, ShowServers, Statement};
+use super::{
+    Diagnostics, ExplainKill, Kill, KillMany, Schema, Select, ServerRef, ShowServerSessions,
+    ShowServers, ShowWarden, Statement,
+};
 use crate::mask::mask;
 use crate::wire::answer::SqlError;
 
@@ -29,6 +32,9 @@ pub enum ParseError {
     /// Where a server should be named, none is.
     #[error("'{0}' is no server's address; write 10.10.10.1, 10.10.10.1:2881 or '[fe80::1]:2881'")]
     NoAddress(String),
+    /// What a timeout should be, is none.
+    #[error("'{0}' is no timeout; write seconds, from 0.001 to 3600")]
+    NoTimeout(String),
     /// Where a session's id should be, none is.
     #[error("'{0}' is no session id; ids are whole numbers from 1 to 4294967295")]
     NoSessionId(String),
@@ -47,9 +53,10 @@ impl ParseError {
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
             Self::Syntax { .. } | Self::Expression(_) => ER_PARSE_ERROR,
-            Self::NoAddress(_) | Self::NoSessionId(_) | Self::ReasonTooLong { .. } => {
-                ER_WRONG_ARGUMENTS
-            }
+            Self::NoAddress(_)
+            | Self::NoTimeout(_)
+            | Self::NoSessionId(_)
+            | Self::ReasonTooLong { .. } => ER_WRONG_ARGUMENTS,
         };
         SqlError::new(code, self.to_string())
     }
@@ -70,19 +77,53 @@ pub fn parse(text: &str) -> Result<Statement, ParseError> {
         parser: Parser::new(&MySqlDialect {}).with_tokens(tokens),
     };
     if reader.word("KILL") {
-        return Kill::parse(&mut reader).map(Statement::Kill);
+        return parse_kill(&mut reader);
     }
-    if reader.word("SHOW")
-        && !reader.peek_is("WARNINGS")
-        && !reader.peek_is("ERRORS")
-        && !reader.peek_is("COUNT")
-    {
-        if reader.peek_is("SERVERS") {
-            return ShowServers::parse(&mut reader).map(Statement::ShowServers);
+    if reader.word("SHOW") {
+        return parse_show(&mut reader);
+    }
+    if reader.word("EXPLAIN") || reader.word("DESCRIBE") || reader.word("DESC") {
+        if reader.peek_is("KILL") {
+            return ExplainKill::parse(&mut reader).map(Statement::ExplainKill);
         }
-        return ShowServerSessions::parse(&mut reader).map(Statement::ShowServerSessions);
+        return Schema::parse_describe(&mut reader).map(Statement::Schema);
     }
-    Diagnostics::parse(&mut reader).map(Statement::Diagnostics)
+    if reader.word("USE") {
+        return Schema::parse_use(&mut reader).map(Statement::Schema);
+    }
+    if reader.selects_variable() {
+        return Diagnostics::parse(&mut reader).map(Statement::Diagnostics);
+    }
+    Select::parse(&mut reader).map(Statement::Select)
+}
+
+/// What follows `KILL`.
+fn parse_kill(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    if !reader.word("SERVER") {
+        return Kill::parse_by_id(reader).map(Statement::Kill);
+    }
+    match KillMany::parse(reader)? {
+        Some(many) => Ok(Statement::KillMany(many)),
+        None => Kill::parse_named(reader).map(Statement::Kill),
+    }
+}
+
+/// What follows `SHOW`.
+fn parse_show(reader: &mut Reader<'_>) -> Result<Statement, ParseError> {
+    let is_next = |words: &[&str]| words.iter().any(|word| reader.peek_is(word));
+    if is_next(&["WARNINGS", "ERRORS", "COUNT"]) {
+        return Diagnostics::parse(reader).map(Statement::Diagnostics);
+    }
+    if is_next(&["SERVERS"]) {
+        return ShowServers::parse(reader).map(Statement::ShowServers);
+    }
+    if is_next(&["WARDEN"]) {
+        return ShowWarden::parse(reader).map(Statement::ShowWarden);
+    }
+    if is_next(&["SERVER", "ACTIVE"]) || reader.peek_second_is("SERVER") {
+        return ShowServerSessions::parse(reader).map(Statement::ShowServerSessions);
+    }
+    Schema::parse_show(reader).map(Statement::Schema)
 }
 
 /// The tokens of one statement, as the grammars read them.
@@ -102,8 +143,48 @@ impl Reader<'_> {
 
     /// Whether the next token is the word `expected`, in any letter case and without quotes.
     pub(super) fn peek_is(&self, expected: &str) -> bool {
-        matches!(self.parser.peek_token().token, Token::Word(word)
-            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
+        is_word(&self.parser.peek_token_ref().token, expected)
+    }
+
+    /// The same of the token after the next one.
+    pub(super) fn peek_second_is(&self, expected: &str) -> bool {
+        is_word(&self.parser.peek_nth_token_ref(1).token, expected)
+    }
+
+    /// Whether a SELECT comes next, or what may begin one.
+    pub(super) fn begins_query(&self) -> bool {
+        self.peek_is("SELECT")
+            || self.peek_is("WITH")
+            || self.parser.peek_token_ref().token == Token::LParen
+    }
+
+    /// Whether a SELECT of a variable comes next, and no other.
+    pub(super) fn selects_variable(&self) -> bool {
+        let second = &self.parser.peek_nth_token_ref(1).token;
+        self.peek_is("SELECT") && second.to_string().starts_with('@')
+    }
+
+    /// Takes a name, in backticks or not.
+    pub(super) fn name(&mut self) -> Option<String> {
+        let Token::Word(word) = self.parser.peek_token().token else {
+            return None;
+        };
+        self.parser.next_token();
+        Some(word.value)
+    }
+
+    /// Takes the next token if it is a period.
+    pub(super) fn period(&mut self) -> bool {
+        self.token(&Token::Period)
+    }
+
+    /// A server: its address, with or without a port.
+    pub(super) fn server(&mut self, form: &'static str) -> Result<ServerRef, ParseError> {
+        let text = self.glued();
+        if text.is_empty() {
+            return Err(self.syntax(form));
+        }
+        ServerRef::parse(&text).ok_or(ParseError::NoAddress(text))
     }
 
     /// Takes the next token if it is `expected`.
@@ -134,22 +215,24 @@ impl Reader<'_> {
         self.parser.parse_query().map_err(unread)
     }
 
-    /// Takes what stands up to the next white space, comment, or the statement's end; or the contents of
-    /// a quoted string. sqlparser splits `10.10.10.1` into three numbers: what touches belongs together.
+    /// Takes what stands up to the next white space, comment, comma, or the statement's end; or the contents
+    /// of a quoted string. sqlparser splits `10.10.10.1` into three numbers: what touches belongs together.
     pub(super) fn glued(&mut self) -> String {
         if let Some(text) = self.quoted() {
             return text;
         }
         if matches!(
             self.parser.peek_token().token,
-            Token::EOF | Token::SemiColon
+            Token::EOF | Token::SemiColon | Token::Comma
         ) {
             return String::new();
         }
         let mut glued = self.parser.next_token().token.to_string();
         loop {
             match self.parser.peek_token_no_skip().token {
-                Token::Whitespace(_) | Token::EOF | Token::SemiColon => return glued,
+                Token::Whitespace(_) | Token::EOF | Token::SemiColon | Token::Comma => {
+                    return glued;
+                }
                 token => {
                     glued.push_str(&token.to_string());
                     self.parser.next_token_no_skip();
@@ -211,6 +294,11 @@ impl Reader<'_> {
             form,
         }
     }
+}
+
+fn is_word(token: &Token, expected: &str) -> bool {
+    matches!(token, Token::Word(word)
+        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(expected))
 }
 
 /// sqlparser's error, as the client reads it.
