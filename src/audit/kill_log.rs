@@ -197,8 +197,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::audit::{Caller, Origin};
     use crate::audit::record::Victim as Seen;
+    use crate::audit::{Caller, Origin};
     use crate::statement::{Kill, Statement, parse};
 
     fn kill(text: &str) -> Kill {
