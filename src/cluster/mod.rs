@@ -15,7 +15,7 @@ mod cached_topology;
 mod chosen;
 mod detour;
 mod dial;
-mod evaluation;
+mod evaluated;
 mod examine;
 mod failure;
 mod fan_out;
@@ -49,7 +49,9 @@ use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 use crate::secret::Secret;
+use crate::sql::Limits;
 use crate::transport::tls::ServerTls;
+pub use evaluated::SmallTable;
 pub use examine::{
     ClusterView, Difference, Examination, Examined, ExaminedList, Ids, Lacking, SessionKey,
 };
@@ -91,6 +93,8 @@ pub struct Settings {
     pub topology_refresh_interval: Duration,
     /// Where the last topology is kept for the next start, if anywhere.
     pub topology_cache: Option<PathBuf>,
+    /// What SQL may take.
+    pub sql: Limits,
     /// Whose rights count.
     pub rights: RightsPolicy,
     /// TLS with the servers; none is used where there is none here.
@@ -121,6 +125,10 @@ impl Settings {
             node_idle_timeout: Duration::from_secs(60),
             listing_buffer_bytes: 0,
             kill_verify_timeout: Duration::from_secs(5),
+            sql: Limits {
+                rows_max: 1000,
+                timeout: Duration::from_secs(5),
+            },
             topology_refresh_interval: Duration::from_secs(5),
             topology_cache: None,
             rights: RightsPolicy::Account,

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use super::Cluster;
+use super::evaluated::{SmallTable, TableName};
 use super::merge::hidden_note;
 use super::server_list::RIGHTS;
 use crate::audit::{Audit, KillLog};
@@ -40,6 +41,17 @@ impl Cluster {
             clients::rows(&self.clients, is_shown, zone)
         };
         self.as_seen_by(user, "clients", fill, deadline).await
+    }
+
+    /// The same as a whole table.
+    pub async fn show_clients(&self, user: &str, deadline: Deadline) -> SmallTable {
+        let (rows, messages) = self.client_table(user, deadline).await;
+        SmallTable {
+            name: TableName::Clients.name(),
+            columns: Self::client_table_columns(),
+            rows,
+            messages,
+        }
     }
 
     /// The columns of [`Cluster::kill_table`].

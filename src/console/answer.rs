@@ -1,11 +1,13 @@
 //! What each virtual statement answers: one arm a statement.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::Request;
+use super::{Request, schema};
 use crate::cluster::{Cluster, ListParts, ListRequest};
+use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{Statement, parse};
+use crate::statement::{Select, ShowServers, ShowWarden, Statement, WardenMatter, parse};
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
@@ -28,17 +30,32 @@ pub(super) async fn answer(
     request: &Request,
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
+    let user = &request.caller.user;
+    let deadline = cluster.statement_deadline();
     match parse(text).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
-            user: request.caller.user.clone(),
-            form: show.form,
-            deadline: cluster.statement_deadline(),
+            user: user.clone(),
+            show,
+            context: context(request),
         }))),
-        Statement::ShowServers(_) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(
-                cluster.list_servers(&request.caller.user, deadline),
-            ))
+        Statement::ShowServers(ShowServers { pick }) => {
+            let servers = cluster.list_servers(user, pick, context(request), deadline);
+            Ok(Answer::List(servers))
+        }
+        Statement::ShowWarden(ShowWarden { what, pick }) => {
+            let table = match what {
+                WardenMatter::Clients => cluster.show_clients(user, deadline).await,
+                WardenMatter::Status => return Err(SqlError::new(1235, "not yet")),
+            };
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
+        }
+        Statement::Select(Select { query }) => {
+            let selected = cluster.select(user, query, context(request), deadline);
+            Ok(Answer::List(selected))
+        }
+        Statement::Schema(schema) => {
+            let (table, pick) = schema::describe(&schema, &cluster.tables())?;
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
         }
         Statement::Kill(kill) => {
             let cluster = Arc::clone(cluster);
@@ -62,11 +79,7 @@ pub(super) async fn answer(
                 messages: killed.messages,
             })
         }
-        Statement::ShowWarden(_)
-        | Statement::Select(_)
-        | Statement::Schema(_)
-        | Statement::KillMany(_)
-        | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
+        Statement::KillMany(_) | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
@@ -77,19 +90,35 @@ pub(super) async fn answer(
 /// The columns that a statement will show, as far as they are known before it runs.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
+/// When it cannot be read, or not be planned.
+pub(super) fn columns(
+    text: &str,
+    request: &Request,
+    cluster: &Cluster,
+) -> Result<Vec<Column>, SqlError> {
     Ok(match parse(text).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
         Statement::ShowServers(_) => Cluster::server_list_columns(),
-        Statement::ShowWarden(_)
-        | Statement::Select(_)
-        | Statement::Schema(_)
-        | Statement::KillMany(_)
-        | Statement::ExplainKill(_) => Vec::new(),
-        Statement::Kill(_) => Vec::new(),
+        Statement::ShowWarden(show) => match show.what {
+            WardenMatter::Clients => Cluster::client_table_columns(),
+            WardenMatter::Status => Vec::new(),
+        },
+        Statement::Select(Select { query }) => cluster.select_columns(&query, &context(request))?,
+        Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,
+        Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
+}
+
+/// What expressions may name of the session.
+fn context(request: &Request) -> Context {
+    let caller = &request.caller;
+    Context {
+        user: format!("{}@{}", caller.user, caller.client.host()),
+        connection_id: request.thread_id,
+        now: SystemTime::now(),
+        select_limit: None,
+    }
 }
 
 fn diagnostics_columns(diagnostics: &Diagnostics) -> Vec<Column> {

@@ -13,6 +13,7 @@
 mod answer;
 mod exchange;
 mod finish;
+mod schema;
 mod shim;
 
 use std::net::SocketAddr;
@@ -67,6 +68,8 @@ pub struct Request {
     pub caller: Caller,
     /// The server that the session is on.
     pub backend: SocketAddr,
+    /// Its thread id there.
+    pub thread_id: u32,
     /// What is in force on the client's connection.
     pub capabilities: Capabilities,
     /// The same of MariaDB's own.

@@ -171,7 +171,7 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
         else {
             return Err(io::Error::other("a prepare that nobody has sent"));
         };
-        match answer::columns(query, &self.cluster) {
+        match answer::columns(query, &self.request, &self.cluster) {
             Ok(columns) => {
                 self.settle(Ok(()), Some(Vec::new()));
                 let columns = opensrv_columns(&columns);

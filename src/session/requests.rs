@@ -102,10 +102,12 @@ impl Session {
     /// Runs a virtual statement and passes its reply on as it comes. The client's leaving ends it.
     async fn ask_console(&mut self, command: console::Command, gate: &Gate) -> io::Result<()> {
         let running = self.registration.run(command.text());
+        let (backend, thread_id) = self.registration.key();
         let mut exchange = gate.console.open(console::Request {
             command: command.clone(),
             caller: self.caller.clone(),
-            backend: self.registration.key().0,
+            backend,
+            thread_id,
             capabilities: self.capabilities,
             extended: self.extended,
             status: self.relay.tracker.status(),
