@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Cluster, RightsPolicy};
+use crate::cluster::{Cluster, RightsPolicy, SmallTable};
 use crate::table::{Column, Rows, Value};
 
 /// The table's columns.
@@ -14,7 +14,16 @@ pub fn columns() -> Vec<Column> {
 }
 
 /// The table, ordered by name. What is not known is NULL.
-pub fn rows(cluster: &Cluster) -> Rows {
+pub fn table(cluster: &Cluster) -> SmallTable {
+    SmallTable {
+        name: "status",
+        columns: columns(),
+        rows: rows(cluster),
+        messages: Vec::new(),
+    }
+}
+
+fn rows(cluster: &Cluster) -> Rows {
     let mut rows = Rows::new(2);
     for (name, value) in variables(cluster) {
         rows.push_row([name.into(), Value::text_or_null(value.as_deref())]);
