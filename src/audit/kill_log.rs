@@ -212,11 +212,7 @@ mod tests {
         Caller {
             connection: 7,
             user: user.into(),
-<<<<<<< HEAD
-            client: crate::audit::Origin::Client("10.1.1.1:5".parse().unwrap()),
-=======
             client: Origin::Client("10.1.1.1:5".parse().unwrap()),
->>>>>>> oneshot
         }
     }
 

@@ -8,6 +8,8 @@ use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{Select, ShowServers, ShowWarden, Statement, WardenMatter, parse};
+use crate::status;
+use crate::status;
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
@@ -45,7 +47,7 @@ pub(crate) async fn answer(
         Statement::ShowWarden(ShowWarden { what, pick }) => {
             let table = match what {
                 WardenMatter::Clients => cluster.show_clients(user, deadline).await,
-                WardenMatter::Status => return Err(SqlError::new(1235, "not yet")),
+                WardenMatter::Status => status::table(cluster),
             };
             Ok(Answer::List(cluster.pick(table, pick, context(request))))
         }
@@ -101,7 +103,7 @@ pub(super) fn columns(
         Statement::ShowServers(_) => Cluster::server_list_columns(),
         Statement::ShowWarden(show) => match show.what {
             WardenMatter::Clients => Cluster::client_table_columns(),
-            WardenMatter::Status => Vec::new(),
+            WardenMatter::Status => status::columns(),
         },
         Statement::Select(Select { query }) => cluster.select_columns(&query, &context(request))?,
         Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,

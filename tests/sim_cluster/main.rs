@@ -16,6 +16,7 @@ mod kill_proxied;
 mod kill_query;
 mod lists;
 mod login_names;
+mod own_tables;
 mod picked_lists;
 mod rights;
 mod schema;

@@ -102,7 +102,7 @@ async fn a_failed_node_is_in_every_list_whatever_is_picked() {
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
     list(&mut conn).await;
-    cluster.node(2).set_behaviour(Behaviour::RefuseConnections);
+    cluster.node(2).set_behaviour(Behaviour::Refuse);
     let listed = picked(&mut conn, "WHERE User = 'app' ORDER BY Time DESC LIMIT 1").await;
     assert_eq!(ids_and_users(&listed), [("101", "app"), ("NULL", "NULL")]);
     assert_eq!(listed.failed(), [(cluster.node(2).addr(), "REFUSED")]);
@@ -142,7 +142,7 @@ async fn active_leaves_sleepers_out_and_full_shows_more() {
 async fn what_only_a_full_list_shows_picks_rows_of_a_plain_one() {
     let cluster = SimCluster::builder()
         .nodes(3)
-        .build_of(2, Build::V4_0)
+        .node_build(2, Build::V4_0)
         .start()
         .await
         .unwrap();
@@ -298,7 +298,7 @@ async fn servers_and_clients_are_picked_alike() {
     let cluster = cluster().await;
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
-    cluster.node(2).set_behaviour(Behaviour::RefuseConnections);
+    cluster.node(2).set_behaviour(Behaviour::Refuse);
     let failed = try_list(
         &mut conn,
         "SHOW SERVERS WHERE Reachable = 'NO' ORDER BY Ip LIMIT 5",

@@ -29,9 +29,11 @@ async fn tables_and_columns_are_told_and_what_they_tell_can_be_selected() {
             .map(|row| row[0].clone().unwrap())
             .collect();
         assert_eq!(columns.columns[0], "Field");
-        let selected = try_list(&mut conn, &format!("SELECT * FROM obwarden.{table}"));
+        let select = format!("SELECT * FROM obwarden.{table}");
+        let selected = try_list(&mut conn, &select);
         assert_eq!(selected.await.unwrap().columns, described, "{table}");
-        let create = try_list(&mut conn, &format!("SHOW CREATE TABLE obwarden.{table}"));
+        let statement = format!("SHOW CREATE TABLE obwarden.{table}");
+        let create = try_list(&mut conn, &statement);
         let create = create.await.unwrap().rows[0][1].clone().unwrap();
         assert!(
             described.iter().all(|name| create.contains(name)),

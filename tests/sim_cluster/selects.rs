@@ -109,7 +109,7 @@ async fn a_failed_node_is_a_warning_and_counts_nothing() {
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
     list(&mut conn).await;
-    cluster.node(3).set_behaviour(Behaviour::RefuseConnections);
+    cluster.node(3).set_behaviour(Behaviour::Refuse);
     let count = "SELECT COUNT(*) FROM obwarden.server_sessions WHERE user = 'app'";
     assert_eq!(rows(&mut conn, count).await, ["4"]);
     let warnings = show_warnings(&mut conn).await;
@@ -146,7 +146,7 @@ async fn nothing_but_an_error_is_given_when_no_node_answers() {
 #[tokio::test]
 async fn an_account_without_rights_selects_its_own_sessions_and_is_told() {
     let cluster = cluster().await;
-    cluster.set_accounts(vec![SimAccount::root(), SimAccount::named("app")]);
+    cluster.set_accounts(vec![SimAccount::root(), SimAccount::new("app")]);
     let mine = SimSession {
         tenant: "sys".to_owned(),
         ..SimSession::default()
