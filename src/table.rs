@@ -226,6 +226,16 @@ impl Rows {
         }
     }
 
+    /// The same rows with these columns only, in this order.
+    #[must_use]
+    pub fn project(&self, columns: &[usize]) -> Self {
+        let mut rows = Self::new(columns.len());
+        for row in self.iter() {
+            rows.push_row(columns.iter().map(|column| row.value(*column)));
+        }
+        rows
+    }
+
     /// The row at a place that [`Row::place`] has given.
     pub fn at(&self, place: Place) -> Row<'_> {
         let block = self.blocks.get(place.block as usize);

@@ -197,8 +197,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::audit::Caller;
     use crate::audit::record::Victim as Seen;
+    use crate::audit::{Caller, Origin};
     use crate::statement::{Kill, Statement, parse};
 
     fn kill(text: &str) -> Kill {
@@ -212,7 +212,7 @@ mod tests {
         Caller {
             connection: 7,
             user: user.into(),
-            client: "10.1.1.1:5".parse().unwrap(),
+            client: Origin::Client("10.1.1.1:5".parse().unwrap()),
         }
     }
 

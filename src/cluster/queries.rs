@@ -238,6 +238,12 @@ impl KnownQueries {
         known.is_some_and(|known| known.query == SessionsQuery::View)
     }
 
+    /// Whether that is known of all these servers.
+    pub(super) fn knows_all(&self, servers: &[Server]) -> bool {
+        let state = self.lock();
+        servers.iter().all(|server| state.known(server).is_some())
+    }
+
     /// The columns that these servers, or others of their builds, have reported before.
     pub(super) fn headers(&self, servers: &[Server]) -> Vec<Arc<SessionsHeader>> {
         let state = self.lock();

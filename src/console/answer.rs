@@ -1,16 +1,21 @@
 //! What each virtual statement answers: one arm a statement.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::{Completion, Request};
+use super::{Completion, Request, schema};
 use crate::cluster::{Cluster, ListParts, ListRequest};
+use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{Statement, filled, parse_prepared, parse_with};
+use crate::statement::{
+    Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared, parse_with,
+};
+use crate::status;
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
 /// The answer to a virtual statement.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It is done; there is nothing to show.
     Done {
         completion: Completion,
@@ -26,23 +31,38 @@ pub(super) enum Answer {
 ///
 /// # Errors
 /// As the client is to read them.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     text: &str,
     request: &Request,
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
+    let user = &request.caller.user;
+    let deadline = cluster.statement_deadline();
     let parameters = request.parameters();
     match parse_with(text, parameters).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
-            user: request.caller.user.clone(),
-            form: show.form,
-            deadline: cluster.statement_deadline(),
+            user: user.clone(),
+            show,
+            context: context(request),
         }))),
-        Statement::ShowServers(_) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(
-                cluster.list_servers(&request.caller.user, deadline),
-            ))
+        Statement::ShowServers(ShowServers { pick }) => {
+            let servers = cluster.list_servers(user, pick, context(request), deadline);
+            Ok(Answer::List(servers))
+        }
+        Statement::ShowWarden(ShowWarden { what, pick }) => {
+            let table = match what {
+                WardenMatter::Clients => cluster.show_clients(user, deadline).await,
+                WardenMatter::Status => status::table(cluster),
+            };
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
+        }
+        Statement::Select(Select { query }) => {
+            let selected = cluster.select(user, query, context(request), deadline);
+            Ok(Answer::List(selected))
+        }
+        Statement::Schema(schema) => {
+            let (table, pick) = schema::describe(&schema, &cluster.tables())?;
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
         }
         Statement::Kill(kill) => {
             let cluster = Arc::clone(cluster);
@@ -67,11 +87,7 @@ pub(super) async fn answer(
                 messages: killed.messages,
             })
         }
-        Statement::ShowWarden(_)
-        | Statement::Select(_)
-        | Statement::Schema(_)
-        | Statement::KillMany(_)
-        | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
+        Statement::KillMany(_) | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
@@ -88,27 +104,65 @@ pub(super) struct Preparation {
 /// Prepares a statement.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn prepare(text: &str, cluster: &Cluster) -> Result<Preparation, SqlError> {
+/// When it cannot be read, or not be planned.
+pub(super) fn prepare(
+    text: &str,
+    request: &Request,
+    cluster: &Cluster,
+) -> Result<Preparation, SqlError> {
     let prepared = parse_prepared(text).map_err(|error| error.to_sql())?;
     Ok(Preparation {
         parameters: prepared.placeholders,
-        columns: columns(&prepared.statement, cluster)?,
+        columns: columns(&prepared.statement, request, cluster)?,
     })
 }
 
-fn columns(statement: &Statement, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
+fn columns(
+    statement: &Statement,
+    request: &Request,
+    cluster: &Cluster,
+) -> Result<Vec<Column>, SqlError> {
     Ok(match statement {
         Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
         Statement::ShowServers(_) => Cluster::server_list_columns(),
-        Statement::ShowWarden(_)
-        | Statement::Select(_)
-        | Statement::Schema(_)
-        | Statement::KillMany(_)
-        | Statement::ExplainKill(_) => Vec::new(),
-        Statement::Kill(_) => Vec::new(),
+        Statement::ShowWarden(show) => match show.what {
+            WardenMatter::Clients => Cluster::client_table_columns(),
+            WardenMatter::Status => status::columns(),
+        },
+        Statement::Select(Select { query }) => cluster.select_columns(query, &context(request))?,
+        Statement::Schema(schema) => schema::describe(schema, &cluster.tables())?.0.columns,
+        Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(diagnostics),
     })
+}
+
+/// What expressions may name of the session.
+fn context(request: &Request) -> Context {
+    let caller = &request.caller;
+    Context {
+        user: format!("{}@{}", caller.user, caller.client.host()),
+        connection_id: request.thread_id,
+        now: SystemTime::now(),
+        select_limit: request.select_limit,
+    }
+}
+
+/// The error that a list has no end.
+pub(crate) fn broken_off() -> SqlError {
+    SqlError::new(1105, "obwarden: the list has broken off")
+}
+
+/// The error that a statement was to end.
+pub(crate) fn interrupted() -> SqlError {
+    SqlError::new(1317, "Query execution was interrupted")
+}
+
+/// The error that a statement stands among others.
+pub(crate) fn not_alone() -> SqlError {
+    SqlError::new(
+        1235,
+        "A statement of obwarden's must stand alone: nothing of this packet was run",
+    )
 }
 
 fn diagnostics_columns(diagnostics: &Diagnostics) -> Vec<Column> {

@@ -235,7 +235,7 @@ mod tests {
     fn a_parameter_is_of_no_character_set() {
         let packet = b"\x03def\0\0\0\x01?\0\x0c\x21\0\0\x04\0\0\xfd\0\0\0\0\0";
         let finished = finish(None).definition(packet, Defined::Parameter);
-        assert_eq!(&finished[9..], b"\x0c\x3f\0\0\0\0\0\xfd\x80\0\0\0\0");
+        assert_eq!(&finished[10..], b"\x0c\x3f\0\0\0\0\0\xfd\x80\0\0\0\0");
         for cut in 0..packet.len() {
             // Whatever is cut off, nothing panics.
             finish(None).definition(&packet[..cut], Defined::Parameter);

@@ -13,6 +13,7 @@
 mod answer;
 mod exchange;
 mod finish;
+mod schema;
 mod shim;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use crate::table::Kind;
 use crate::wire::answer::SqlError;
 use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::parameter::Parameter;
+pub(crate) use answer::{Answer, answer, broken_off, interrupted, not_alone};
 pub use exchange::Exchange;
 
 /// What a client wants of the console.
@@ -74,6 +76,8 @@ pub struct Request {
     pub caller: Caller,
     /// The server that the session is on.
     pub backend: SocketAddr,
+    /// Its thread id there.
+    pub thread_id: u32,
     /// What is in force on the client's connection.
     pub capabilities: Capabilities,
     /// The same of MariaDB's own.
@@ -89,6 +93,27 @@ pub struct Request {
 }
 
 impl Request {
+    /// What a statement needs to know that no client has sent: its answer is not encoded.
+    pub(crate) fn local(
+        text: String,
+        caller: Caller,
+        backend: SocketAddr,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            command: Command::Query(text),
+            caller,
+            backend,
+            thread_id: 0,
+            capabilities: Capabilities(0),
+            extended: ExtendedCapabilities(0),
+            status: 0,
+            messages: Arc::default(),
+            select_limit: None,
+            cancel,
+        }
+    }
+
     /// What stands for the statement's placeholders.
     fn parameters(&self) -> Parameters<'_> {
         match &self.command {
@@ -154,11 +179,6 @@ type ToldCell = Arc<Mutex<Told>>;
 
 fn told(cell: &ToldCell) -> MutexGuard<'_, Told> {
     cell.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The error of a statement that is to end.
-fn interrupted() -> SqlError {
-    SqlError::new(1317, "Query execution was interrupted")
 }
 
 /// Where consoles are opened.

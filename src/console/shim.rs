@@ -11,8 +11,8 @@ use opensrv_mysql::{
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 
-use super::answer::{self, Answer};
-use super::{Command, Completion, Defined, Outcome, Request, ToldCell, interrupted, told};
+use super::answer::{self, Answer, broken_off, interrupted};
+use super::{Command, Completion, Defined, Outcome, Request, ToldCell, told};
 use crate::cluster::{Cluster, ListPart, ListParts};
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Kind, Rows, Value};
@@ -157,10 +157,6 @@ impl Shim {
     }
 }
 
-fn broken_off() -> SqlError {
-    SqlError::new(1105, "obwarden: the list has broken off")
-}
-
 /// The text of errors as opensrv writes them; the session puts in the real one.
 const PLACEHOLDER: &[u8] = b"";
 
@@ -187,7 +183,7 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
             Command::Execute { id, .. } => return info.reply(id, &[], &[]).await,
             Command::Query(_) => return Err(io::Error::other("a prepare that nobody has sent")),
         };
-        match answer::prepare(query, &self.cluster) {
+        match answer::prepare(query, &self.request, &self.cluster) {
             Ok(prepared) => {
                 let count = prepared.parameters;
                 self.define(count.into(), &prepared.columns);

@@ -45,7 +45,7 @@ impl Session {
             }
             Request::Reset { id } => self.reset_statement(id).await,
             Request::UseSchema => self.say_error(Schema::no_database()).await,
-            Request::Mixed => self.say_error(mixed()).await,
+            Request::Mixed => self.say_error(console::not_alone()).await,
             Request::Kill { kill, packet } => self.kill(kill, &packet, gate).await,
             Request::TooLong => {
                 let text = format!(
@@ -75,7 +75,7 @@ impl Session {
             return Ok(());
         }
         if !kill.alone {
-            return self.say_error(mixed()).await;
+            return self.say_error(console::not_alone()).await;
         }
         let text = format!("{} {}", kill.kind.statement(), kill.id);
         let command = console::Command::Query(text);
@@ -101,10 +101,12 @@ impl Session {
         command: console::Command,
         cancel: CancellationToken,
     ) -> console::Request {
+        let (backend, thread_id) = self.registration.key();
         console::Request {
             command,
             caller: self.caller.clone(),
-            backend: self.registration.key().0,
+            backend,
+            thread_id,
             capabilities: self.capabilities,
             extended: self.extended,
             status: self.relay.tracker.status(),
@@ -163,13 +165,6 @@ pub(super) async fn pass_on(
         }
         replied = true;
     }
-}
-
-fn mixed() -> SqlError {
-    SqlError::new(
-        1235,
-        "A statement of obwarden's must stand alone: nothing of this packet was run",
-    )
 }
 
 fn not_utf8() -> SqlError {

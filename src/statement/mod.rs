@@ -8,6 +8,7 @@
 //! statement has one file here, one variant, one arm in [`parse`] and one test.
 
 pub mod diagnostics;
+pub mod dialect;
 pub mod keywords;
 mod kill;
 mod kill_many;
@@ -57,4 +58,11 @@ pub enum Statement {
     ExplainKill(ExplainKill),
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),
+}
+
+impl Statement {
+    /// Whether it may end something, so that there must be a record of it.
+    pub fn kills(&self) -> bool {
+        matches!(self, Self::Kill(_) | Self::KillMany(_))
+    }
 }

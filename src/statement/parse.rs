@@ -4,10 +4,10 @@
 //! that what cannot be read is a near miss, and the error says the right form.
 
 use sqlparser::ast::{Expr, OrderByExpr, Query};
-use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
+use super::dialect::Grammar;
 use super::placeholders::{self, Parameters};
 use super::{
     Diagnostics, ExplainKill, Kill, KillMany, Schema, Select, ServerRef, SessionId,
@@ -116,7 +116,7 @@ pub fn parse_prepared(text: &str) -> Result<Prepared, ParseError> {
 }
 
 fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
-    Tokenizer::new(&MySqlDialect {}, text)
+    Tokenizer::new(&Grammar::default(), text)
         .tokenize()
         .map_err(|error| ParseError::Syntax {
             near: error.to_string(),
@@ -125,8 +125,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
 }
 
 fn read(tokens: Vec<Token>) -> Result<Statement, ParseError> {
+    let grammar = Grammar::default();
     let mut reader = Reader {
-        parser: Parser::new(&MySqlDialect {}).with_tokens(tokens),
+        parser: Parser::new(&grammar).with_tokens(tokens),
     };
     if reader.word("KILL") {
         return parse_kill(&mut reader);

@@ -6,6 +6,8 @@ use super::pick;
 use crate::sql::{Pick, SCHEMA};
 use crate::wire::answer::SqlError;
 
+const ER_BAD_DB_ERROR: u16 = 1049;
+
 /// A question about the proxy's own tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Schema {
@@ -52,8 +54,11 @@ pub enum Schema {
 impl Schema {
     /// The error of who makes it the default database.
     pub fn no_database() -> SqlError {
-        let text = "Unknown database 'obwarden': it is none, and its tables are always named with it, as in obwarden.server_sessions";
-        SqlError::new(1049, text)
+        let text = format!(
+            "Unknown database '{SCHEMA}': it is no database to use; its tables are always there, as \
+             {SCHEMA}.server_sessions"
+        );
+        SqlError::new(ER_BAD_DB_ERROR, text)
     }
 
     const FORM: &'static str = "SHOW [FULL] TABLES FROM obwarden | SHOW TABLE STATUS FROM obwarden | \

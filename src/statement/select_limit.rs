@@ -109,9 +109,10 @@ fn scope(word: &[u8]) -> Option<bool> {
 
 /// The name behind the first `@` of `@@[scope.]name`, and whether it is the session's.
 fn system_variable<'a>(lexemes: &mut Lexemes<'a>) -> Result<(Option<Lexeme<'a>>, bool), Undecided> {
-    if lexemes.next()? != Some(Lexeme::Symbol(b'@')) {
+    let second = lexemes.next()?;
+    if second != Some(Lexeme::Symbol(b'@')) {
         // A variable of the user's.
-        return Ok((None, false));
+        return Ok((second, false));
     }
     let first = lexemes.next()?;
     let Some(Lexeme::Word(word)) = first else {
