@@ -14,6 +14,7 @@ pub mod cluster;
 pub mod config;
 pub mod console;
 pub mod deadline;
+pub mod execute;
 pub mod mask;
 pub mod secret;
 pub mod server;

@@ -9,11 +9,12 @@ use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{Select, ShowServers, ShowWarden, Statement, WardenMatter, parse};
 use crate::status;
+use crate::status;
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
 /// The answer to a virtual statement.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It is done; there is nothing to show.
     Done { messages: Vec<Message> },
     /// A list, part by part.
@@ -26,7 +27,7 @@ pub(super) enum Answer {
 ///
 /// # Errors
 /// As the client is to read them.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     text: &str,
     request: &Request,
     cluster: &Arc<Cluster>,
@@ -120,6 +121,24 @@ fn context(request: &Request) -> Context {
         now: SystemTime::now(),
         select_limit: None,
     }
+}
+
+/// The error that a list has no end.
+pub(crate) fn broken_off() -> SqlError {
+    SqlError::new(1105, "obwarden: the list has broken off")
+}
+
+/// The error that a statement was to end.
+pub(crate) fn interrupted() -> SqlError {
+    SqlError::new(1317, "Query execution was interrupted")
+}
+
+/// The error that a statement stands among others.
+pub(crate) fn not_alone() -> SqlError {
+    SqlError::new(
+        1235,
+        "A statement of obwarden's must stand alone: nothing of this packet was run",
+    )
 }
 
 fn diagnostics_columns(diagnostics: &Diagnostics) -> Vec<Column> {

@@ -27,6 +27,7 @@ use crate::cluster::Cluster;
 use crate::statement::diagnostics::Message;
 use crate::wire::answer::SqlError;
 use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
+pub(crate) use answer::{Answer, answer, broken_off, interrupted, not_alone};
 pub use exchange::Exchange;
 
 /// What a client wants of the console.
@@ -80,6 +81,28 @@ pub struct Request {
     pub messages: Arc<Vec<Message>>,
     /// Is cancelled when the statement is to end.
     pub cancel: CancellationToken,
+}
+
+impl Request {
+    /// What a statement needs to know that no client has sent: its answer is not encoded.
+    pub(crate) fn local(
+        text: String,
+        caller: Caller,
+        backend: SocketAddr,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            command: Command::Query(text),
+            caller,
+            backend,
+            thread_id: 0,
+            capabilities: Capabilities(0),
+            extended: ExtendedCapabilities(0),
+            status: 0,
+            messages: Arc::default(),
+            cancel,
+        }
+    }
 }
 
 /// How a virtual statement ended.

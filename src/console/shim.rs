@@ -11,7 +11,7 @@ use opensrv_mysql::{
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 
-use super::answer::{self, Answer};
+use super::answer::{self, Answer, broken_off, interrupted};
 use super::{Command, Outcome, OutcomeCell, Request};
 use crate::cluster::{Cluster, ListPart, ListParts};
 use crate::statement::diagnostics::{Level, Message};
@@ -137,14 +137,10 @@ impl Shim {
                 None => Err(broken_off()),
             },
             () = self.request.cancel.cancelled() => {
-                Err(SqlError::new(1317, "Query execution was interrupted"))
+                Err(interrupted())
             }
         }
     }
-}
-
-fn broken_off() -> SqlError {
-    SqlError::new(1105, "obwarden: the list has broken off")
 }
 
 /// The text of errors as opensrv writes them; the session puts in the real one.

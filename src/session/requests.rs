@@ -63,7 +63,7 @@ impl Session {
                 };
                 self.say(&ok.ok_payload(self.capabilities)).await
             }
-            Request::Mixed => self.say_error(mixed()).await,
+            Request::Mixed => self.say_error(console::not_alone()).await,
             Request::Kill { kill, packet } => self.kill(kill, &packet, gate).await,
             Request::TooLong => {
                 let text = format!(
@@ -93,7 +93,7 @@ impl Session {
             return Ok(());
         }
         if !kill.alone {
-            return self.say_error(mixed()).await;
+            return self.say_error(console::not_alone()).await;
         }
         let text = format!("{} {}", kill.kind.statement(), kill.id);
         self.ask_console(console::Command::Query(text), gate).await
@@ -147,13 +147,6 @@ impl Session {
         }
         Ok(())
     }
-}
-
-fn mixed() -> SqlError {
-    SqlError::new(
-        1235,
-        "A statement of obwarden's must stand alone: nothing of this packet was run",
-    )
 }
 
 fn not_utf8() -> SqlError {

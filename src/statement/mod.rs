@@ -8,12 +8,14 @@
 //! statement has one file here, one variant, one arm in [`parse`] and one test.
 
 pub mod diagnostics;
+pub mod dialect;
 pub mod keywords;
 mod kill;
 mod kill_many;
 mod lexemes;
 mod parse;
 mod pick;
+mod placeholders;
 mod schema;
 mod select;
 pub mod server_ref;
@@ -24,7 +26,8 @@ mod show_warden;
 pub use diagnostics::Diagnostics;
 pub use kill::{Kill, KillKind, Reason};
 pub use kill_many::{ExplainKill, KillMany};
-pub use parse::{ParseError, parse};
+pub use parse::{ParseError, Prepared, parse, parse_prepared, parse_with};
+pub use placeholders::{Parameters, filled};
 pub use schema::{FIELD_COLUMN, Schema, TABLES_COLUMN};
 pub use select::Select;
 pub use server_ref::{ServerRef, SessionId};
@@ -53,4 +56,11 @@ pub enum Statement {
     ExplainKill(ExplainKill),
     /// `SHOW WARNINGS` and its kin, when the last statement was the proxy's.
     Diagnostics(Diagnostics),
+}
+
+impl Statement {
+    /// Whether it may end something, so that there must be a record of it.
+    pub fn kills(&self) -> bool {
+        matches!(self, Self::Kill(_) | Self::KillMany(_))
+    }
 }
