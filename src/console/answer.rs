@@ -9,7 +9,6 @@ use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{Select, ShowServers, ShowWarden, Statement, WardenMatter, parse};
 use crate::status;
-use crate::status;
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
 
