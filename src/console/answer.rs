@@ -92,19 +92,26 @@ pub(crate) async fn answer(
 ///
 /// # Errors
 /// When it cannot be read, or not be planned.
-pub(super) fn columns(
+pub(super) async fn columns(
     text: &str,
     request: &Request,
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
 ) -> Result<Vec<Column>, SqlError> {
     Ok(match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
+        Statement::ShowServerSessions(show) => {
+            let deadline = cluster.statement_deadline();
+            cluster.list_columns(show.form, deadline).await
+        }
         Statement::ShowServers(_) => Cluster::server_list_columns(),
         Statement::ShowWarden(show) => match show.what {
             WardenMatter::Clients => Cluster::client_table_columns(),
             WardenMatter::Status => status::columns(),
         },
-        Statement::Select(Select { query }) => cluster.select_columns(&query, &context(request))?,
+        Statement::Select(Select { query }) => {
+            let deadline = cluster.statement_deadline();
+            let context = context(request);
+            cluster.select_columns(query, &context, deadline).await?
+        }
         Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,
         Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),

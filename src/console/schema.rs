@@ -37,13 +37,7 @@ pub(super) fn describe(schema: &Schema, tables: &[Table]) -> Result<(SmallTable,
             rows.push_row([table.name.into(), (&*create_table(table)).into()]);
             (columns, rows, &Pick::default())
         }
-        Schema::Use => {
-            let text = format!(
-                "Unknown database '{SCHEMA}': it is no database to use; its tables are always there, as \
-                 {SCHEMA}.server_sessions"
-            );
-            return Err(SqlError::new(ER_BAD_DB_ERROR, text));
-        }
+        Schema::Use => return Err(no_database()),
         Schema::Explain => {
             let text = format!("obwarden does not explain a SELECT over {SCHEMA}'s tables");
             return Err(SqlError::new(ER_NOT_SUPPORTED_YET, text));
@@ -56,6 +50,15 @@ pub(super) fn describe(schema: &Schema, tables: &[Table]) -> Result<(SmallTable,
         messages: Vec::new(),
     };
     Ok((table, pick.clone()))
+}
+
+/// The error that the tables are in no database.
+pub(super) fn no_database() -> SqlError {
+    let text = format!(
+        "Unknown database '{SCHEMA}': it is no database to use; its tables are always there, as \
+         {SCHEMA}.server_sessions"
+    );
+    SqlError::new(ER_BAD_DB_ERROR, text)
 }
 
 fn find<'t>(name: &str, tables: &'t [Table]) -> Result<&'t Table, SqlError> {

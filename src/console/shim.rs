@@ -12,7 +12,7 @@ use opensrv_mysql::{
 use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 
 use super::answer::{self, Answer, broken_off, interrupted};
-use super::{Command, Outcome, OutcomeCell, Request};
+use super::{Command, Outcome, OutcomeCell, Request, schema};
 use crate::cluster::{Cluster, ListPart, ListParts};
 use crate::statement::diagnostics::{Level, Message};
 use crate::table::{Column, Kind, Rows, Value};
@@ -167,7 +167,7 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
         else {
             return Err(io::Error::other("a prepare that nobody has sent"));
         };
-        match answer::columns(query, &self.request, &self.cluster) {
+        match answer::columns(query, &self.request, &self.cluster).await {
             Ok(columns) => {
                 self.settle(Ok(()), Some(Vec::new()));
                 let columns = opensrv_columns(&columns);
@@ -198,12 +198,14 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
     {
     }
 
+    /// opensrv takes a USE out of a query by itself; of those only one for the proxy's own tables comes here.
     async fn on_init<'a>(
         &'a mut self,
         _schema: &'a str,
         writer: InitWriter<'a, W>,
     ) -> io::Result<()> {
-        writer.ok().await
+        self.settle(Err(schema::no_database()), None);
+        writer.error(ErrorKind::ER_UNKNOWN_ERROR, PLACEHOLDER).await
     }
 }
 
