@@ -109,13 +109,14 @@ async fn list(cell: Cell, warden: &Warden) -> Result<Sample> {
         lists.push(complete(cell, client.count(SHOW, &mut buffer).await?)?);
     }
     let cpu = cpu_time(warden.pid())?.saturating_sub(before);
+    let rows: u64 = lists.iter().map(|list| list.rows).sum();
+    let rows_a_list = rows as f64 / lists.len() as f64;
     let peak_bytes = peak_memory_bytes(warden.pid())? as f64;
     let picked = if cell.is_picked_from() {
         Some(pick(cell, &mut client, &mut lists).await?)
     } else {
         None
     };
-    let rows: u64 = lists.iter().map(|list| list.rows).sum();
     let middle = |of: fn(&Counted) -> Duration| {
         median(lists.iter().map(|list| ms(of(list)))).context("no list")
     };
@@ -123,7 +124,7 @@ async fn list(cell: Cell, warden: &Warden) -> Result<Sample> {
         first_list: ms(first.last_row),
         first_row: middle(|list| list.first_row)?,
         last_row: middle(|list| list.last_row)?,
-        rows: rows as f64 / lists.len() as f64,
+        rows: rows_a_list,
         cpu_us_a_row: cpu.as_secs_f64() * 1e6 / rows as f64,
         peak_bytes,
         picked,
