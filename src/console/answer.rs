@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Request, schema};
+use super::{Completion, Request, schema};
 use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{Select, ShowServers, ShowWarden, Statement, WardenMatter, parse};
+use crate::statement::{
+    Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared, parse_with,
+};
 use crate::status;
 use crate::table::{Column, Rows, Value};
 use crate::wire::answer::SqlError;
@@ -15,7 +17,10 @@ use crate::wire::answer::SqlError;
 /// The answer to a virtual statement.
 pub(crate) enum Answer {
     /// It is done; there is nothing to show.
-    Done { messages: Vec<Message> },
+    Done {
+        completion: Completion,
+        messages: Vec<Message>,
+    },
     /// A list, part by part.
     List(ListParts),
     /// What is known of the statement before.
@@ -33,7 +38,8 @@ pub(crate) async fn answer(
 ) -> Result<Answer, SqlError> {
     let user = &request.caller.user;
     let deadline = cluster.statement_deadline();
-    match parse(text).map_err(|error| error.to_sql())? {
+    let parameters = request.parameters();
+    match parse_with(text, parameters).map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
             user: user.clone(),
             show,
@@ -66,7 +72,7 @@ pub(crate) async fn answer(
                 cancel,
                 ..
             } = request.clone();
-            let text = text.to_owned();
+            let text = filled(text, parameters.known());
             // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
             let task =
                 tokio::spawn(
@@ -77,6 +83,7 @@ pub(crate) async fn answer(
                 .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
             let killed = killed.map_err(|error| error.to_sql())?;
             Ok(Answer::Done {
+                completion: Completion::default(),
                 messages: killed.messages,
             })
         }
@@ -88,16 +95,34 @@ pub(crate) async fn answer(
     }
 }
 
-/// The columns that a statement will show, as far as they are known before it runs.
+/// A statement's parameters, and the columns that it will show as far as they are known before it runs.
+pub(super) struct Preparation {
+    pub(super) parameters: u16,
+    pub(super) columns: Vec<Column>,
+}
+
+/// Prepares a statement.
 ///
 /// # Errors
 /// When it cannot be read, or not be planned.
-pub(super) async fn columns(
+pub(super) async fn prepare(
     text: &str,
     request: &Request,
     cluster: &Arc<Cluster>,
+) -> Result<Preparation, SqlError> {
+    let prepared = parse_prepared(text).map_err(|error| error.to_sql())?;
+    Ok(Preparation {
+        parameters: prepared.placeholders,
+        columns: columns(prepared.statement, request, cluster).await?,
+    })
+}
+
+async fn columns(
+    statement: Statement,
+    request: &Request,
+    cluster: &Arc<Cluster>,
 ) -> Result<Vec<Column>, SqlError> {
-    Ok(match parse(text).map_err(|error| error.to_sql())? {
+    Ok(match statement {
         Statement::ShowServerSessions(show) => {
             let deadline = cluster.statement_deadline();
             cluster.list_columns(show.form, deadline).await
@@ -125,7 +150,7 @@ fn context(request: &Request) -> Context {
         user: format!("{}@{}", caller.user, caller.client.host()),
         connection_id: request.thread_id,
         now: SystemTime::now(),
-        select_limit: None,
+        select_limit: request.select_limit,
     }
 }
 

@@ -7,8 +7,6 @@ use crate::statement::{FIELD_COLUMN, Schema, TABLES_COLUMN};
 use crate::table::{Column, Kind, Rows, Value};
 use crate::wire::answer::SqlError;
 
-/// "Unknown database", "Table doesn't exist", "This version of … doesn't yet support …".
-const ER_BAD_DB_ERROR: u16 = 1049;
 const ER_NO_SUCH_TABLE: u16 = 1146;
 const ER_NOT_SUPPORTED_YET: u16 = 1235;
 
@@ -37,7 +35,7 @@ pub(super) fn describe(schema: &Schema, tables: &[Table]) -> Result<(SmallTable,
             rows.push_row([table.name.into(), (&*create_table(table)).into()]);
             (columns, rows, &Pick::default())
         }
-        Schema::Use => return Err(no_database()),
+        Schema::Use => return Err(Schema::no_database()),
         Schema::Explain => {
             let text = format!("obwarden does not explain a SELECT over {SCHEMA}'s tables");
             return Err(SqlError::new(ER_NOT_SUPPORTED_YET, text));
@@ -50,15 +48,6 @@ pub(super) fn describe(schema: &Schema, tables: &[Table]) -> Result<(SmallTable,
         messages: Vec::new(),
     };
     Ok((table, pick.clone()))
-}
-
-/// The error that the tables are in no database.
-pub(super) fn no_database() -> SqlError {
-    let text = format!(
-        "Unknown database '{SCHEMA}': it is no database to use; its tables are always there, as \
-         {SCHEMA}.server_sessions"
-    );
-    SqlError::new(ER_BAD_DB_ERROR, text)
 }
 
 fn find<'t>(name: &str, tables: &'t [Table]) -> Result<&'t Table, SqlError> {

@@ -20,6 +20,16 @@ pub enum Parameters<'a> {
     Known(&'a [Parameter]),
 }
 
+impl<'a> Parameters<'a> {
+    /// Those that are known.
+    pub fn known(self) -> &'a [Parameter] {
+        match self {
+            Self::Known(parameters) => parameters,
+            Self::None | Self::Unknown => &[],
+        }
+    }
+}
+
 /// A placeholder as sqlparser has it. What it has else of that kind (`?1`, `$1`) is none of MySQL's.
 const PLACEHOLDER: &str = "?";
 
