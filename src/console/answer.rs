@@ -8,11 +8,12 @@ use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{
-    Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared, parse_with,
+    Grammar, Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared,
+    parse_with,
 };
 use crate::status;
 use crate::table::{Column, Rows, Value};
-use crate::wire::answer::SqlError;
+use crate::wire::answer::{SqlError, takes_backslashes_as_they_are};
 
 /// The answer to a virtual statement.
 pub(crate) enum Answer {
@@ -39,7 +40,8 @@ pub(crate) async fn answer(
     let user = &request.caller.user;
     let deadline = cluster.statement_deadline();
     let parameters = request.parameters();
-    match parse_with(text, parameters).map_err(|error| error.to_sql())? {
+    let read = parse_with(text, grammar(request), parameters);
+    match read.map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
             user: user.clone(),
             show,
@@ -110,7 +112,8 @@ pub(super) async fn prepare(
     request: &Request,
     cluster: &Arc<Cluster>,
 ) -> Result<Preparation, SqlError> {
-    let prepared = parse_prepared(text).map_err(|error| error.to_sql())?;
+    let prepared = parse_prepared(text, grammar(request));
+    let prepared = prepared.map_err(|error| error.to_sql())?;
     Ok(Preparation {
         parameters: prepared.placeholders,
         columns: columns(prepared.statement, request, cluster).await?,
@@ -141,6 +144,13 @@ async fn columns(
         Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
+}
+
+/// How the session's SQL mode has its statements read.
+fn grammar(request: &Request) -> Grammar {
+    Grammar {
+        backslash_escapes: !takes_backslashes_as_they_are(request.status),
+    }
 }
 
 /// What expressions may name of the session.
