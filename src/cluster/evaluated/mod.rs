@@ -13,6 +13,7 @@ mod catalog;
 mod evaluation;
 mod picked;
 mod planner;
+mod server_terms;
 mod sessions_in;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) use evaluation::Evaluation;
 pub use picked::SmallTable;
 pub(super) use picked::send_picked;
 pub(super) use planner::Planner;
+pub(super) use server_terms::ServerTerms;
 use sessions_in::SessionsIn;
 
 use super::Cluster;
@@ -71,7 +73,7 @@ impl Cluster {
             let planner = Planner::Query(query);
             let request = Request {
                 user,
-                chosen: Chosen::All,
+                chosen: Chosen::all(),
                 planner,
                 context,
                 included: Included::ALL,
@@ -232,13 +234,19 @@ impl Making<'_> {
             ..
         } = self.request;
         let budget = Budget::new(row_bytes(self.cluster));
+        let terms = ServerTerms::of(
+            &self.request.planner,
+            &self.request.context,
+            self.cluster.settings.sql,
+        );
+        let chosen = chosen.clone().that_meet(terms);
         let columns = self.columns_to_ask();
         let (rights, begun) = tokio::join!(
             self.cluster.rights(user, *deadline),
             FanOut::begin(
                 self.cluster,
                 *deadline,
-                chosen.clone(),
+                chosen,
                 columns,
                 Some(budget)
             )
