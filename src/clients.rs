@@ -96,6 +96,8 @@ struct Changing {
     user: Box<str>,
     /// The virtual statement that it runs, if it runs one.
     running: Option<Statement>,
+    /// Ends all cursors that it has opened over virtual statements.
+    cursors: Option<CancellationToken>,
 }
 
 #[derive(Debug)]
@@ -134,6 +136,7 @@ impl Clients {
             changing: Mutex::new(Changing {
                 user: user.into(),
                 running: None,
+                cursors: None,
             }),
         });
         // It takes the place of another that had its id and has not noticed its own end yet.
@@ -185,11 +188,15 @@ impl Clients {
         backends
     }
 
-    /// Ends the virtual statement that a session runs, and says whether it runs one.
+    /// Ends the virtual statement that a session runs, and says whether it runs one; and ends those of which
+    /// it has not fetched all rows.
     pub fn cancel(&self, key: ClientKey) -> bool {
         let client = self.lock().clients.get(&key).map(Arc::clone);
         client.is_some_and(|client| {
-            let changing = client.changing();
+            let mut changing = client.changing();
+            if let Some(cursors) = changing.cursors.take() {
+                cursors.cancel();
+            }
             let running = changing.running.as_ref();
             running
                 .inspect(|statement| statement.token.cancel())
@@ -280,6 +287,12 @@ impl Registration {
             registration: self,
             token,
         }
+    }
+
+    /// Gives the token by which a cursor over a virtual statement is to be ended.
+    pub fn open_cursor(&self) -> CancellationToken {
+        let mut changing = self.client.changing();
+        changing.cursors.get_or_insert_default().child_token()
     }
 }
 

@@ -132,8 +132,13 @@ impl OneStatement {
         let mut printer = printer(format);
         let answered = console::answer(&self.text, &request, cluster).await;
         let messages = match answered.map_err(ExecuteError::Statement)? {
-            Answer::Done { messages } => {
+            Answer::Done {
+                completion,
+                messages,
+            } => {
                 let ok = OkAnswer {
+                    affected_rows: completion.affected_rows,
+                    info: completion.info,
                     warnings: u16::try_from(messages.len()).unwrap_or(u16::MAX),
                     ..OkAnswer::default()
                 };

@@ -21,6 +21,7 @@ pub mod server;
 pub mod session;
 pub mod sql;
 pub mod statement;
+pub mod status;
 pub mod table;
 pub mod transport;
 pub mod utc;

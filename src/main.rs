@@ -8,12 +8,12 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use obwarden::audit::{Audit, AuditSettings};
 use obwarden::check::check;
-use obwarden::clients::Clients;
+use obwarden::clients::{Clients, Port};
 use obwarden::cluster::{Cluster, RightsPolicy};
 use obwarden::config::{Config, Layer};
 use obwarden::console::Console;
@@ -261,13 +261,19 @@ async fn serve(
             follower.close_idle_connections()
         )
     });
+    let address = listener.local_addr()?;
+    clients.open(Port {
+        address,
+        limits: config.limits,
+        opened: Instant::now(),
+    });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
     let mut gate =
         Gate::new(cluster, clients, console, config.limits).behind(config.load_balancers);
     if let Some(tls) = config.client_tls {
         gate = gate.with_tls(tls);
     }
-    tracing::info!(address = %listener.local_addr()?, servers = snapshot.servers.len(), "ready to accept");
+    tracing::info!(%address, servers = snapshot.servers.len(), "ready to accept");
     let serving = server::run(
         listener,
         Arc::new(gate),

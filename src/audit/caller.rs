@@ -26,6 +26,16 @@ pub enum Origin {
     Local,
 }
 
+impl Origin {
+    /// Where it is, without a port.
+    pub fn host(self) -> String {
+        match self {
+            Self::Client(address) => address.ip().to_string(),
+            Self::Local => "localhost".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,6 +19,17 @@ fn a_kill_reaches_the_statement_of_its_session_only() {
 }
 
 #[test]
+fn a_kill_reaches_the_open_cursors_and_none_that_is_opened_later() {
+    let clients = Arc::new(Clients::default());
+    let key = ("10.0.0.1:2881".parse().unwrap(), 1);
+    let session = enter(&clients, key, "10.1.1.1:1".parse().unwrap());
+    let (one, two) = (session.open_cursor(), session.open_cursor());
+    assert!(!clients.cancel(key), "it runs no statement");
+    assert!(one.is_cancelled() && two.is_cancelled());
+    assert!(!session.open_cursor().is_cancelled());
+}
+
+#[test]
 fn an_id_is_found_on_every_backend_that_has_given_it() {
     let clients = Arc::new(Clients::default());
     let [one, two]: [SocketAddr; 2] =

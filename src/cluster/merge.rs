@@ -13,7 +13,7 @@ use super::session_columns::SessionColumn;
 use super::sessions::{NodeSessions, Session};
 use crate::clients::Clients;
 use crate::statement::diagnostics::Message;
-use crate::table::{Column, Kind, Rows, Value};
+use crate::table::{Kind, Rows, Value};
 
 /// Characters of Info in a plain list.
 const INFO_CHARS: usize = 100;
@@ -43,6 +43,14 @@ pub(super) struct Included {
     pub(super) sleeping: bool,
     /// The proxy's own.
     pub(super) own: bool,
+}
+
+impl Included {
+    /// All sessions.
+    pub(super) const ALL: Self = Self {
+        sleeping: true,
+        own: true,
+    };
 }
 
 /// A list in the making.
@@ -78,8 +86,8 @@ impl<'a> Merge<'a> {
     }
 
     /// The list's columns.
-    pub(super) fn columns(&self) -> Vec<Column> {
-        self.sources.iter().map(SessionColumn::column).collect()
+    pub(super) fn columns(&self) -> &[SessionColumn] {
+        &self.sources
     }
 
     /// The rows of a server that has answered are added next.
@@ -117,18 +125,16 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// The rows of servers that have failed, and the messages.
+    /// What is to be said of the list; of the servers that have failed first.
     pub(super) fn end(
         self,
         failed: &[NodeReport],
         unusable: &[String],
         stale: Option<&Stale>,
-    ) -> (Rows, Vec<Message>) {
-        let mut rows = Rows::new(self.sources.len());
+    ) -> Vec<Message> {
         let mut messages = Vec::new();
         for NodeReport { server, answer, .. } in failed {
             if let Err(failure) = answer {
-                push_failed(&mut rows, server, failure, &self.sources);
                 messages.push(Message::incomplete(
                     failure.code(),
                     not_in_list(server, failure),
@@ -153,8 +159,19 @@ impl<'a> Merge<'a> {
         if self.hidden {
             messages.push(hidden_note("sessions"));
         }
-        (rows, messages)
+        messages
     }
+}
+
+/// The rows of servers that have failed, in a list with these columns.
+pub(super) fn failed_rows(failed: &[NodeReport], sources: &[SessionColumn]) -> Rows {
+    let mut rows = Rows::new(sources.len());
+    for NodeReport { server, answer, .. } in failed {
+        if let Err(failure) = answer {
+            push_failed(&mut rows, server, failure, sources);
+        }
+    }
+    rows
 }
 
 /// The note that there is more than an account may see.

@@ -9,13 +9,15 @@ use futures_util::future::BoxFuture;
 
 use super::Cluster;
 use super::chosen::Chosen;
+use super::evaluated::{SmallTable, TableName, send_picked};
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
-use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
+use super::list::{ListError, ListParts, in_parts};
 use super::merge::HIDDEN;
 use super::queries::Counted;
 use super::servers::Server;
 use crate::deadline::Deadline;
+use crate::sql::{Context, Pick};
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Rows, Value};
 use crate::utc::utc;
@@ -45,11 +47,26 @@ impl Question for AskCount {
 }
 
 impl Cluster {
-    /// All servers, and whether each answers before `deadline`. The numbers of sessions are shown to an
-    /// account that may see others' sessions.
-    pub fn list_servers(self: &Arc<Self>, user: &str, deadline: Deadline) -> ListParts {
+    /// The servers that are picked, and whether each answers before `deadline`. The numbers of sessions are
+    /// shown to an account that may see others' sessions.
+    pub fn list_servers(
+        self: &Arc<Self>,
+        user: &str,
+        pick: Pick,
+        context: Context,
+        deadline: Deadline,
+    ) -> ListParts {
         let (cluster, user) = (Arc::clone(self), user.to_owned());
-        in_parts(async move |sender| make_list(&cluster, &user, deadline, &sender).await)
+        in_parts(async move |sender| {
+            let (rows, messages) = cluster.server_table(&user, deadline).await?;
+            let table = SmallTable {
+                name: TableName::Servers.name(),
+                columns: columns(),
+                rows,
+                messages,
+            };
+            send_picked(table, &pick, &context, cluster.settings.sql, &sender).await
+        })
     }
 
     async fn count_sessions(
@@ -69,56 +86,50 @@ impl Cluster {
     }
 }
 
-async fn make_list(
-    cluster: &Arc<Cluster>,
-    user: &str,
-    deadline: Deadline,
-    sender: &PartSender,
-) -> Result<(), ListError> {
-    let (rights, begun) = tokio::join!(
-        cluster.rights(user, deadline),
-        FanOut::asking(AskCount, cluster, deadline, Chosen::All)
-    );
-    let (fan_out, snapshot, stale) = begun?;
-    let reports = fan_out.all().await;
-    let shows_sessions = matches!(&rights, Ok(rights) if rights.see_others);
-    let mut rows = Rows::new(NAMES.len());
-    for report in &reports {
-        let known = Known {
-            shows_sessions,
-            last_seen: cluster.health.last_seen(report.server.addr),
-            topology_age: snapshot.age(),
-        };
-        push_row(&mut rows, report, &known);
-    }
-    let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
-    messages.extend(snapshot.unusable.iter().map(|row| {
-        let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
-        Message::incomplete(TOPOLOGY, text)
-    }));
-    messages.extend(stale.map(|stale| stale.message()));
-    match rights {
-        Ok(rights) if rights.see_others => {}
-        Ok(_) => messages.push(Message::note(
-            HIDDEN,
-            "the numbers of sessions are not shown (needs PROCESS)",
-        )),
-        // The warnings about the servers say it already.
-        Err(_) if reports.iter().all(|report| report.answer.is_err()) => {}
-        Err(error) => {
-            let text = format!("the numbers of sessions are not shown: {error}");
-            messages.push(Message::incomplete(RIGHTS, text));
+impl Cluster {
+    /// The rows of that list, and what is to be said of it.
+    pub(super) async fn server_table(
+        self: &Arc<Self>,
+        user: &str,
+        deadline: Deadline,
+    ) -> Result<(Rows, Vec<Message>), ListError> {
+        let (rights, begun) = tokio::join!(
+            self.rights(user, deadline),
+            FanOut::asking(AskCount, self, deadline, Chosen::All)
+        );
+        let (fan_out, snapshot, stale) = begun?;
+        let reports = fan_out.all().await;
+        let shows_sessions = matches!(&rights, Ok(rights) if rights.see_others);
+        let mut rows = Rows::new(NAMES.len());
+        for report in &reports {
+            let known = Known {
+                shows_sessions,
+                last_seen: self.health.last_seen(report.server.addr),
+                topology_age: snapshot.age(),
+            };
+            push_row(&mut rows, report, &known);
         }
+        let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
+        messages.extend(snapshot.unusable.iter().map(|row| {
+            let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
+            Message::incomplete(TOPOLOGY, text)
+        }));
+        messages.extend(stale.map(|stale| stale.message()));
+        match rights {
+            Ok(rights) if rights.see_others => {}
+            Ok(_) => messages.push(Message::note(
+                HIDDEN,
+                "the numbers of sessions are not shown (needs PROCESS)",
+            )),
+            // The warnings about the servers say it already.
+            Err(_) if reports.iter().all(|report| report.answer.is_err()) => {}
+            Err(error) => {
+                let text = format!("the numbers of sessions are not shown: {error}");
+                messages.push(Message::incomplete(RIGHTS, text));
+            }
+        }
+        Ok((rows, messages))
     }
-    for part in [
-        ListPart::Columns(columns()),
-        ListPart::Rows(rows),
-        ListPart::End(messages),
-    ] {
-        // That the client has left shows in the channel's being closed.
-        let _ = sender.send(Ok(part)).await;
-    }
-    Ok(())
 }
 
 /// Code of the warning that the rights of an account cannot be read.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::evaluated::TableName;
 use super::sessions::SessionsHeader;
 use crate::sql::{Shown, Table, TableColumn};
 use crate::table::{Column, Kind};
@@ -192,14 +193,11 @@ pub(super) fn table(headers: &[Arc<SessionsHeader>]) -> (Table, Vec<SessionColum
         }
     }
     let table = Table {
-        name: SERVER_SESSIONS,
+        name: TableName::ServerSessions.name(),
         columns,
     };
     (table, sources)
 }
-
-/// The table's name.
-pub(super) const SERVER_SESSIONS: &str = "server_sessions";
 
 /// Columns of the table that nobody can name by accident.
 const INFO_HEAD: &str = "#info_head";

@@ -1,18 +1,27 @@
 //! What each virtual statement answers: one arm a statement.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::Request;
+use super::{Completion, Request, schema};
 use crate::cluster::{Cluster, ListParts, ListRequest};
+use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{Statement, parse};
+use crate::statement::{
+    Grammar, Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared,
+    parse_with,
+};
+use crate::status;
 use crate::table::{Column, Rows, Value};
-use crate::wire::answer::SqlError;
+use crate::wire::answer::{SqlError, takes_backslashes_as_they_are};
 
 /// The answer to a virtual statement.
 pub(crate) enum Answer {
     /// It is done; there is nothing to show.
-    Done { messages: Vec<Message> },
+    Done {
+        completion: Completion,
+        messages: Vec<Message>,
+    },
     /// A list, part by part.
     List(ListParts),
     /// What is known of the statement before.
@@ -28,17 +37,34 @@ pub(crate) async fn answer(
     request: &Request,
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
-    match parse(text).map_err(|error| error.to_sql())? {
+    let user = &request.caller.user;
+    let deadline = cluster.statement_deadline();
+    let parameters = request.parameters();
+    let read = parse_with(text, grammar(request), parameters);
+    match read.map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
-            user: request.caller.user.clone(),
-            form: show.form,
-            deadline: cluster.statement_deadline(),
+            user: user.clone(),
+            show,
+            context: context(request),
         }))),
-        Statement::ShowServers(_) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(
-                cluster.list_servers(&request.caller.user, deadline),
-            ))
+        Statement::ShowServers(ShowServers { pick }) => {
+            let servers = cluster.list_servers(user, pick, context(request), deadline);
+            Ok(Answer::List(servers))
+        }
+        Statement::ShowWarden(ShowWarden { what, pick }) => {
+            let table = match what {
+                WardenMatter::Clients => cluster.show_clients(user, deadline).await,
+                WardenMatter::Status => status::table(cluster),
+            };
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
+        }
+        Statement::Select(Select { query }) => {
+            let selected = cluster.select(user, query, context(request), deadline);
+            Ok(Answer::List(selected))
+        }
+        Statement::Schema(schema) => {
+            let (table, pick) = schema::describe(&schema, &cluster.tables())?;
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
         }
         Statement::Kill(kill) => {
             let cluster = Arc::clone(cluster);
@@ -48,7 +74,7 @@ pub(crate) async fn answer(
                 cancel,
                 ..
             } = request.clone();
-            let text = text.to_owned();
+            let text = filled(text, parameters.known());
             // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
             let task =
                 tokio::spawn(
@@ -59,14 +85,11 @@ pub(crate) async fn answer(
                 .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
             let killed = killed.map_err(|error| error.to_sql())?;
             Ok(Answer::Done {
+                completion: Completion::default(),
                 messages: killed.messages,
             })
         }
-        Statement::ShowWarden(_)
-        | Statement::Select(_)
-        | Statement::Schema(_)
-        | Statement::KillMany(_)
-        | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
+        Statement::KillMany(_) | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
@@ -74,22 +97,71 @@ pub(crate) async fn answer(
     }
 }
 
-/// The columns that a statement will show, as far as they are known before it runs.
+/// A statement's parameters, and the columns that it will show as far as they are known before it runs.
+pub(super) struct Preparation {
+    pub(super) parameters: u16,
+    pub(super) columns: Vec<Column>,
+}
+
+/// Prepares a statement.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
-    Ok(match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
+/// When it cannot be read, or not be planned.
+pub(super) async fn prepare(
+    text: &str,
+    request: &Request,
+    cluster: &Arc<Cluster>,
+) -> Result<Preparation, SqlError> {
+    let prepared = parse_prepared(text, grammar(request));
+    let prepared = prepared.map_err(|error| error.to_sql())?;
+    Ok(Preparation {
+        parameters: prepared.placeholders,
+        columns: columns(prepared.statement, request, cluster).await?,
+    })
+}
+
+async fn columns(
+    statement: Statement,
+    request: &Request,
+    cluster: &Arc<Cluster>,
+) -> Result<Vec<Column>, SqlError> {
+    Ok(match statement {
+        Statement::ShowServerSessions(show) => {
+            let deadline = cluster.statement_deadline();
+            cluster.list_columns(show.form, deadline).await
+        }
         Statement::ShowServers(_) => Cluster::server_list_columns(),
-        Statement::ShowWarden(_)
-        | Statement::Select(_)
-        | Statement::Schema(_)
-        | Statement::KillMany(_)
-        | Statement::ExplainKill(_) => Vec::new(),
-        Statement::Kill(_) => Vec::new(),
+        Statement::ShowWarden(show) => match show.what {
+            WardenMatter::Clients => Cluster::client_table_columns(),
+            WardenMatter::Status => status::columns(),
+        },
+        Statement::Select(Select { query }) => {
+            let deadline = cluster.statement_deadline();
+            let context = context(request);
+            cluster.select_columns(query, &context, deadline).await?
+        }
+        Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,
+        Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
+}
+
+/// How the session's SQL mode has its statements read.
+fn grammar(request: &Request) -> Grammar {
+    Grammar {
+        backslash_escapes: !takes_backslashes_as_they_are(request.status),
+    }
+}
+
+/// What expressions may name of the session.
+fn context(request: &Request) -> Context {
+    let caller = &request.caller;
+    Context {
+        user: format!("{}@{}", caller.user, caller.client.host()),
+        connection_id: request.thread_id,
+        now: SystemTime::now(),
+        select_limit: request.select_limit,
+    }
 }
 
 /// The error that a list has no end.

@@ -12,11 +12,13 @@ mod backends;
 mod buffers;
 mod change_user;
 mod console_statements;
+mod cursor;
 mod ending;
 mod farewell;
 mod gate;
 mod limits;
 mod login;
+mod prepared;
 mod proxy_protocol;
 mod relay;
 mod requests;
@@ -222,6 +224,7 @@ impl Session {
     /// The session begins anew: as another user, or reset.
     fn begin_anew(&mut self) {
         self.relay.router.statements.clear();
+        self.relay.router.select_limit = None;
         self.relay.router.last_answer = Answered::Backend;
         self.messages = Arc::default();
     }

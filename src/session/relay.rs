@@ -190,6 +190,7 @@ where
         self.activity.sent(bytes.len());
         self.tracker.feed(bytes, |outcome| {
             has_ended = true;
+            self.router.note_reply(outcome);
             if outcome.command == Command::RESET_CONNECTION {
                 notable = Some(outcome);
             }

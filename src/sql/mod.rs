@@ -18,7 +18,7 @@ use sqlparser::ast::{Expr, OrderByExpr};
 use crate::table::{Column, Kind};
 
 pub use database::{Database, Interrupter};
-pub use plan::{Names, Plan, PlannedTable, names, plan_pick, plan_query};
+pub use plan::{Names, Plan, PlannedTable, names, names_in_pick, plan_pick, plan_query};
 
 /// The name before the dot of each of the tables.
 pub const SCHEMA: &str = "obwarden";

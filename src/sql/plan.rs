@@ -44,6 +44,11 @@ pub fn names(_query: &Query) -> Names {
     Names::default()
 }
 
+/// The names in what picks rows.
+pub fn names_in_pick(_pick: &super::Pick) -> Names {
+    Names::default()
+}
+
 /// Plans a SELECT over `tables`.
 ///
 /// # Errors

@@ -97,11 +97,7 @@ impl Kill {
             return Err(reader.syntax(Self::FORM));
         };
         let server = reader.server(Self::FORM)?;
-        let id = reader.glued();
-        if id.is_empty() {
-            return Err(reader.syntax(Self::FORM));
-        }
-        let id = session_id(id)?;
+        let id = reader.session_id(Self::FORM)?;
         let reason = Reason::parse_comment(reader, Self::FORM)?;
         reader.end(Self::FORM)?;
         Ok(Self {
@@ -115,12 +111,12 @@ impl Kill {
     /// Reads what follows `KILL` in the server's own form: the id alone.
     pub(super) fn parse_by_id(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let kind = kind(reader, "CONNECTION").unwrap_or(KillKind::Session);
-        let id = reader.glued();
+        let id = reader.session_id(Self::FORM)?;
         reader.end(Self::FORM)?;
         Ok(Self {
             kind,
             server: None,
-            id: session_id(id)?,
+            id,
             reason: None,
         })
     }
@@ -132,10 +128,6 @@ fn kind(reader: &mut Reader<'_>, session: &str) -> Option<KillKind> {
         return Some(KillKind::Session);
     }
     reader.word("QUERY").then_some(KillKind::Query)
-}
-
-fn session_id(text: String) -> Result<SessionId, ParseError> {
-    SessionId::parse(&text).ok_or(ParseError::NoSessionId(text))
 }
 
 #[cfg(test)]

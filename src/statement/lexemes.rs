@@ -46,6 +46,11 @@ impl<'a> Lexemes<'a> {
         self.whole
     }
 
+    /// How many bytes are left.
+    pub(super) fn rest_bytes(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Whether `name` stands anywhere in what is there, in any letter case: a quick look that spares most
     /// statements a slower one.
     pub(super) fn may_have(&self, name: &[u8]) -> bool {

@@ -8,25 +8,31 @@
 //! statement has one file here, one variant, one arm in [`parse`] and one test.
 
 pub mod diagnostics;
+mod dialect;
 pub mod keywords;
 mod kill;
 mod kill_many;
 mod lexemes;
 mod parse;
 mod pick;
+mod placeholders;
 mod schema;
 mod select;
+mod select_limit;
 pub mod server_ref;
 mod show_server_sessions;
 mod show_servers;
 mod show_warden;
 
 pub use diagnostics::Diagnostics;
+pub use dialect::Grammar;
 pub use kill::{Kill, KillKind, Reason};
 pub use kill_many::{ExplainKill, KillMany};
-pub use parse::{ParseError, parse};
+pub use parse::{ParseError, Prepared, parse, parse_prepared, parse_with};
+pub use placeholders::{Parameters, filled};
 pub use schema::{FIELD_COLUMN, Schema, TABLES_COLUMN};
 pub use select::Select;
+pub use select_limit::SelectLimit;
 pub use server_ref::{ServerRef, SessionId};
 pub use show_server_sessions::{SessionsForm, ShowServerSessions};
 pub use show_servers::ShowServers;
@@ -58,15 +64,6 @@ pub enum Statement {
 impl Statement {
     /// Whether it may end something, so that there must be a record of it.
     pub fn kills(&self) -> bool {
-        match self {
-            Self::Kill(_) | Self::KillMany(_) => true,
-            Self::ShowServerSessions(_)
-            | Self::ShowServers(_)
-            | Self::ShowWarden(_)
-            | Self::Select(_)
-            | Self::Schema(_)
-            | Self::ExplainKill(_)
-            | Self::Diagnostics(_) => false,
-        }
+        matches!(self, Self::Kill(_) | Self::KillMany(_))
     }
 }

@@ -4,13 +4,14 @@
 //! that what cannot be read is a near miss, and the error says the right form.
 
 use sqlparser::ast::{Expr, OrderByExpr, Query};
-use sqlparser::dialect::MySqlDialect;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
+use super::dialect::Grammar;
+use super::placeholders::{self, Parameters};
 use super::{
-    Diagnostics, ExplainKill, Kill, KillMany, Schema, Select, ServerRef, ShowServerSessions,
-    ShowServers, ShowWarden, Statement,
+    Diagnostics, ExplainKill, Kill, KillMany, Schema, Select, ServerRef, SessionId,
+    ShowServerSessions, ShowServers, ShowWarden, Statement,
 };
 use crate::mask::mask;
 use crate::wire::answer::SqlError;
@@ -29,6 +30,22 @@ pub enum ParseError {
     /// An expression, or a SELECT, cannot be read.
     #[error("You have an error in your SQL syntax: {0}")]
     Expression(String),
+    /// A placeholder where none can be.
+    #[error(
+        "You have an error in your SQL syntax near '{0}': a placeholder is a '?' of its own, in a prepared statement"
+    )]
+    NoPlaceholder(String),
+    /// A prepared statement with more placeholders than can be counted in the protocol.
+    #[error("Prepared statement contains too many placeholders: {0}")]
+    TooManyPlaceholders(usize),
+    /// Parameters for other placeholders than there are.
+    #[error("Incorrect arguments to EXECUTE: {given} parameters for {wanted} placeholders")]
+    ParameterCount {
+        /// How many there are.
+        given: usize,
+        /// How many there should be.
+        wanted: usize,
+    },
     /// Where a server should be named, none is.
     #[error("'{0}' is no server's address; write 10.10.10.1, 10.10.10.1:2881 or '[fe80::1]:2881'")]
     NoAddress(String),
@@ -52,8 +69,10 @@ impl ParseError {
     /// The error as the client reads it.
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
-            Self::Syntax { .. } | Self::Expression(_) => ER_PARSE_ERROR,
-            Self::NoAddress(_)
+            Self::Syntax { .. } | Self::Expression(_) | Self::NoPlaceholder(_) => ER_PARSE_ERROR,
+            Self::TooManyPlaceholders(_) => ER_PS_MANY_PARAM,
+            Self::ParameterCount { .. }
+            | Self::NoAddress(_)
             | Self::NoTimeout(_)
             | Self::NoSessionId(_)
             | Self::ReasonTooLong { .. } => ER_WRONG_ARGUMENTS,
@@ -64,17 +83,55 @@ impl ParseError {
 
 const ER_PARSE_ERROR: u16 = 1064;
 const ER_WRONG_ARGUMENTS: u16 = 1210;
+const ER_PS_MANY_PARAM: u16 = 1390;
 
-/// Reads a statement.
+/// A statement that is being prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// As far as it can be known, with stand-ins for its parameters.
+    pub statement: Statement,
+    /// How many parameters it takes.
+    pub placeholders: u16,
+}
+
+/// Reads a statement that is not prepared, with MySQL's usual grammar.
 pub fn parse(text: &str) -> Result<Statement, ParseError> {
-    let tokens = Tokenizer::new(&MySqlDialect {}, text)
+    parse_with(text, Grammar::default(), Parameters::None)
+}
+
+/// Reads a statement with what stands for its placeholders.
+pub fn parse_with(
+    text: &str,
+    grammar: Grammar,
+    parameters: Parameters<'_>,
+) -> Result<Statement, ParseError> {
+    let tokens = placeholders::fill(tokens(text, grammar)?, parameters)?;
+    read(tokens, grammar)
+}
+
+/// Reads a statement that is being prepared.
+pub fn parse_prepared(text: &str, grammar: Grammar) -> Result<Prepared, ParseError> {
+    let tokens = placeholders::fill(tokens(text, grammar)?, Parameters::Unknown)?;
+    let count = placeholders::count(&tokens);
+    let placeholders = u16::try_from(count).map_err(|_| ParseError::TooManyPlaceholders(count))?;
+    Ok(Prepared {
+        statement: read(tokens, grammar)?,
+        placeholders,
+    })
+}
+
+fn tokens(text: &str, grammar: Grammar) -> Result<Vec<Token>, ParseError> {
+    Tokenizer::new(&grammar, text)
         .tokenize()
         .map_err(|error| ParseError::Syntax {
             near: error.to_string(),
             form: ShowServerSessions::FORM,
-        })?;
+        })
+}
+
+fn read(tokens: Vec<Token>, grammar: Grammar) -> Result<Statement, ParseError> {
     let mut reader = Reader {
-        parser: Parser::new(&MySqlDialect {}).with_tokens(tokens),
+        parser: Parser::new(&grammar).with_tokens(tokens),
     };
     if reader.word("KILL") {
         return parse_kill(&mut reader);
@@ -180,11 +237,36 @@ impl Reader<'_> {
 
     /// A server: its address, with or without a port.
     pub(super) fn server(&mut self, form: &'static str) -> Result<ServerRef, ParseError> {
+        if self.placeholder() {
+            return Ok(ServerRef::STAND_IN);
+        }
         let text = self.glued();
         if text.is_empty() {
             return Err(self.syntax(form));
         }
         ServerRef::parse(&text).ok_or(ParseError::NoAddress(text))
+    }
+
+    /// A session's id.
+    pub(super) fn session_id(&mut self, form: &'static str) -> Result<SessionId, ParseError> {
+        if self.placeholder() {
+            return Ok(SessionId::STAND_IN);
+        }
+        let text = self.glued();
+        if text.is_empty() {
+            return Err(self.syntax(form));
+        }
+        SessionId::parse(&text).ok_or(ParseError::NoSessionId(text))
+    }
+
+    /// Takes the next token if it is a placeholder. Its value is not known yet: something must stand in for it
+    /// for as long as the statement is only prepared.
+    pub(super) fn placeholder(&mut self) -> bool {
+        let found = matches!(self.parser.peek_token_ref().token, Token::Placeholder(_));
+        if found {
+            self.parser.next_token();
+        }
+        found
     }
 
     /// Takes the next token if it is `expected`.
@@ -218,7 +300,7 @@ impl Reader<'_> {
     /// Takes what stands up to the next white space, comment, comma, or the statement's end; or the contents
     /// of a quoted string. sqlparser splits `10.10.10.1` into three numbers: what touches belongs together.
     pub(super) fn glued(&mut self) -> String {
-        if let Some(text) = self.quoted() {
+        if let Some(text) = self.quoted_text() {
             return text;
         }
         if matches!(
@@ -241,8 +323,15 @@ impl Reader<'_> {
         }
     }
 
-    /// The contents of a quoted string.
+    /// The contents of a quoted string; of a placeholder none.
     pub(super) fn quoted(&mut self) -> Option<String> {
+        if self.placeholder() {
+            return Some(String::new());
+        }
+        self.quoted_text()
+    }
+
+    fn quoted_text(&mut self) -> Option<String> {
         match self.parser.peek_token().token {
             Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => {
                 self.parser.next_token();
@@ -252,15 +341,19 @@ impl Reader<'_> {
         }
     }
 
-    /// An unsigned number.
+    /// An unsigned number; 1 for a placeholder. In quotes, too: many a driver sends parameters as texts.
     pub(super) fn number(&mut self) -> Option<u64> {
-        match self.parser.peek_token().token {
-            Token::Number(digits, _) => {
-                self.parser.next_token();
-                digits.parse().ok()
-            }
-            _ => None,
+        if self.placeholder() {
+            return Some(1);
         }
+        let digits = match &self.parser.peek_token_ref().token {
+            Token::Number(digits, _) | Token::SingleQuotedString(digits) => digits,
+            _ => return None,
+        };
+        let is_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.parse().ok().filter(|_| is_digits)?;
+        self.parser.next_token();
+        Some(number)
     }
 
     /// Ends the statement: any number of `;`, and nothing else.

@@ -4,6 +4,9 @@
 use super::parse::{ParseError, Reader};
 use super::pick;
 use crate::sql::{Pick, SCHEMA};
+use crate::wire::answer::SqlError;
+
+const ER_BAD_DB_ERROR: u16 = 1049;
 
 /// A question about the proxy's own tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,15 @@ pub enum Schema {
 }
 
 impl Schema {
+    /// The error of who makes it the default database.
+    pub fn no_database() -> SqlError {
+        let text = format!(
+            "Unknown database '{SCHEMA}': it is no database to use; its tables are always there, as \
+             {SCHEMA}.server_sessions"
+        );
+        SqlError::new(ER_BAD_DB_ERROR, text)
+    }
+
     const FORM: &'static str = "SHOW [FULL] TABLES FROM obwarden | SHOW TABLE STATUS FROM obwarden | \
          SHOW [FULL] COLUMNS FROM obwarden.table | SHOW INDEX FROM obwarden.table | \
          SHOW CREATE TABLE obwarden.table | DESCRIBE obwarden.table";

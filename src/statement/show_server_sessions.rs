@@ -78,6 +78,9 @@ impl ShowServerSessions {
 
 /// Seconds, whole ones or not.
 fn timeout(reader: &mut Reader<'_>) -> Result<Duration, ParseError> {
+    if reader.placeholder() {
+        return Ok(TIMEOUT_MAX);
+    }
     let text = reader.glued();
     let seconds = text.parse().ok();
     let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -11,6 +11,7 @@ use crate::cluster::session_columns::listed;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
 use crate::statement::diagnostics::Level;
+use crate::table::Column;
 
 const COLUMNS: [&str; 6] = ["ID", "USER", "HOST", "COMMAND", "TIME", "INFO"];
 
@@ -69,7 +70,8 @@ fn merge(
         own: full,
     };
     let mut merge = Merge::new(listed(full, &headers), included, viewer);
-    let columns = merge.columns();
+    let sources = merge.columns().to_vec();
+    let columns: Vec<Column> = sources.iter().map(SessionColumn::column).collect();
     let mut rows = Rows::new(columns.len());
     for node in &answered {
         let sessions = node.answer.as_ref().unwrap();
@@ -78,7 +80,8 @@ fn merge(
             server.push(&mut rows, session);
         }
     }
-    let (failed, messages) = merge.end(&failed, unusable, stale);
+    let messages = merge.end(&failed, unusable, stale);
+    let failed = failed_rows(&failed, &sources);
     let rows = rows.iter().chain(failed.iter());
     let rows = rows
         .map(|row| row.values().map(shown_value).collect())

@@ -19,7 +19,7 @@ const BATCH_BYTES: usize = 32 * 1024;
 
 /// A plan that is being evaluated.
 #[derive(Debug)]
-pub(super) struct Evaluation {
+pub(in crate::cluster) struct Evaluation {
     input: Option<mpsc::Sender<Input>>,
     output: mpsc::Receiver<Result<Rows, SqlError>>,
     interrupter: Option<Interrupter>,
@@ -37,7 +37,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// When there can be no database.
-    pub(super) async fn begin(plan: Plan, limits: Limits) -> Result<Self, SqlError> {
+    pub(in crate::cluster) async fn begin(plan: Plan, limits: Limits) -> Result<Self, SqlError> {
         let (input, rows_in) = mpsc::channel(BATCHES_WAITING_MAX);
         let (rows_out, output) = mpsc::channel(BATCHES_WAITING_MAX);
         let (opened, opening) = oneshot::channel();
@@ -68,7 +68,11 @@ impl Evaluation {
     ///
     /// # Errors
     /// When they are too many.
-    pub(super) async fn insert(&mut self, table: usize, rows: Rows) -> Result<(), SqlError> {
+    pub(in crate::cluster) async fn insert(
+        &mut self,
+        table: usize,
+        rows: Rows,
+    ) -> Result<(), SqlError> {
         let Some(input) = &self.input else {
             return Err(broken_off());
         };
@@ -86,7 +90,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// When they cannot be computed.
-    pub(super) async fn next(&mut self) -> Result<Option<Rows>, SqlError> {
+    pub(in crate::cluster) async fn next(&mut self) -> Result<Option<Rows>, SqlError> {
         self.input = None;
         self.output.recv().await.transpose()
     }
