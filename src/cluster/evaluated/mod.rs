@@ -243,13 +243,7 @@ impl Making<'_> {
         let columns = self.columns_to_ask();
         let (rights, begun) = tokio::join!(
             self.cluster.rights(user, *deadline),
-            FanOut::begin(
-                self.cluster,
-                *deadline,
-                chosen,
-                columns,
-                Some(budget)
-            )
+            FanOut::begin(self.cluster, *deadline, chosen, columns, Some(budget))
         );
         let (mut fan_out, snapshot, stale) = begun?;
         let viewer = Viewer {

@@ -36,9 +36,7 @@ impl ServerTerms {
     ) -> Option<Self> {
         let table = TableName::ServerSessions.name();
         let filter = match planner {
-            Planner::Pick { pick, .. } => {
-                server_terms_of(pick.filter.as_ref()?, table, &COLUMNS)?
-            }
+            Planner::Pick { pick, .. } => server_terms_of(pick.filter.as_ref()?, table, &COLUMNS)?,
             Planner::Query(query) => server_terms(query, table, &COLUMNS)?,
         };
         Some(Self {
@@ -100,7 +98,13 @@ const NUMBER: &str = "#number";
 
 /// Servers, as the table of sessions calls what it has of them.
 fn table() -> Table {
-    let kinds = [Kind::Text, Kind::Number, Kind::Text, Kind::Text, Kind::Number];
+    let kinds = [
+        Kind::Text,
+        Kind::Number,
+        Kind::Text,
+        Kind::Text,
+        Kind::Number,
+    ];
     let shown = [
         Shown::Yes,
         Shown::Yes,
