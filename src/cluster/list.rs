@@ -132,24 +132,50 @@ impl Cluster {
         })
     }
 
-    /// The columns of a list, as far as they are known before the servers have answered.
-    pub fn list_columns(&self, form: SessionsForm) -> Vec<Column> {
-        let headers = self.known_headers();
-        let columns = listed(form == SessionsForm::Full, &headers);
+    /// The columns of a list. Where it shows all that servers report, and that is not known, they are asked for
+    /// it, before `deadline`.
+    pub async fn list_columns(
+        self: &Arc<Self>,
+        form: SessionsForm,
+        deadline: Deadline,
+    ) -> Vec<Column> {
+        let full = form == SessionsForm::Full;
+        if full && !self.knows_all_headers() {
+            self.learn_headers(deadline).await;
+        }
+        let columns = listed(full, &self.known_headers());
         columns.iter().map(SessionColumn::column).collect()
     }
 
     /// The servers that a statement names; all, where it names none.
     async fn choose(&self, named: &[ServerRef], deadline: Deadline) -> Result<Chosen, ListError> {
         if named.is_empty() {
-            return Ok(Chosen::All);
+            return Ok(Chosen::all());
         }
         let mut chosen = HashSet::new();
         for named in named {
             let server = self.find_server(named, deadline).await;
             chosen.insert(server.map_err(|error| error.to_sql())?.addr);
         }
-        Ok(Chosen::At(chosen))
+        Ok(Chosen::at(chosen))
+    }
+
+    /// Learns which columns servers report whose builds have not been asked yet: of each build from one server,
+    /// before `deadline`.
+    pub(super) async fn learn_headers(self: &Arc<Self>, deadline: Deadline) {
+        let snapshot = match self.snapshot() {
+            Some(snapshot) => snapshot,
+            None => match self.refresh_topology(deadline).await {
+                Ok(snapshot) => snapshot,
+                Err(_) => return,
+            },
+        };
+        let asked = self.queries.one_of_each_unknown(&snapshot.servers);
+        let chosen = Chosen::at(asked.iter().map(|server| server.addr).collect());
+        let begun = FanOut::begin(self, deadline, chosen, Columns::All, None).await;
+        if let Ok((fan_out, _, _)) = begun {
+            fan_out.all().await;
+        }
     }
 
     /// Whether it is known which columns each server reports.

@@ -244,6 +244,18 @@ impl KnownQueries {
         servers.iter().all(|server| state.known(server).is_some())
     }
 
+    /// Of those of which it is not known one of each build.
+    pub(super) fn one_of_each_unknown<'s>(&self, servers: &'s [Server]) -> Vec<&'s Server> {
+        let state = self.lock();
+        let mut builds = BTreeSet::new();
+        let unknown = servers
+            .iter()
+            .filter(|server| state.known(server).is_none());
+        unknown
+            .filter(|server| builds.insert(build_key(server)))
+            .collect()
+    }
+
     /// The columns that these servers, or others of their builds, have reported before.
     pub(super) fn headers(&self, servers: &[Server]) -> Vec<Arc<SessionsHeader>> {
         let state = self.lock();

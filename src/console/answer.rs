@@ -8,11 +8,12 @@ use crate::cluster::{Cluster, ListParts, ListRequest};
 use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{
-    Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared, parse_with,
+    Grammar, Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared,
+    parse_with,
 };
 use crate::status;
 use crate::table::{Column, Rows, Value};
-use crate::wire::answer::SqlError;
+use crate::wire::answer::{SqlError, takes_backslashes_as_they_are};
 
 /// The answer to a virtual statement.
 pub(crate) enum Answer {
@@ -39,7 +40,8 @@ pub(crate) async fn answer(
     let user = &request.caller.user;
     let deadline = cluster.statement_deadline();
     let parameters = request.parameters();
-    match parse_with(text, parameters).map_err(|error| error.to_sql())? {
+    let read = parse_with(text, grammar(request), parameters);
+    match read.map_err(|error| error.to_sql())? {
         Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
             user: user.clone(),
             show,
@@ -105,35 +107,50 @@ pub(super) struct Preparation {
 ///
 /// # Errors
 /// When it cannot be read, or not be planned.
-pub(super) fn prepare(
+pub(super) async fn prepare(
     text: &str,
     request: &Request,
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
 ) -> Result<Preparation, SqlError> {
-    let prepared = parse_prepared(text).map_err(|error| error.to_sql())?;
+    let prepared = parse_prepared(text, grammar(request));
+    let prepared = prepared.map_err(|error| error.to_sql())?;
     Ok(Preparation {
         parameters: prepared.placeholders,
-        columns: columns(&prepared.statement, request, cluster)?,
+        columns: columns(prepared.statement, request, cluster).await?,
     })
 }
 
-fn columns(
-    statement: &Statement,
+async fn columns(
+    statement: Statement,
     request: &Request,
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
 ) -> Result<Vec<Column>, SqlError> {
     Ok(match statement {
-        Statement::ShowServerSessions(show) => cluster.list_columns(show.form),
+        Statement::ShowServerSessions(show) => {
+            let deadline = cluster.statement_deadline();
+            cluster.list_columns(show.form, deadline).await
+        }
         Statement::ShowServers(_) => Cluster::server_list_columns(),
         Statement::ShowWarden(show) => match show.what {
             WardenMatter::Clients => Cluster::client_table_columns(),
             WardenMatter::Status => status::columns(),
         },
-        Statement::Select(Select { query }) => cluster.select_columns(query, &context(request))?,
-        Statement::Schema(schema) => schema::describe(schema, &cluster.tables())?.0.columns,
+        Statement::Select(Select { query }) => {
+            let deadline = cluster.statement_deadline();
+            let context = context(request);
+            cluster.select_columns(query, &context, deadline).await?
+        }
+        Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,
         Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
-        Statement::Diagnostics(diagnostics) => diagnostics_columns(diagnostics),
+        Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
+}
+
+/// How the session's SQL mode has its statements read.
+fn grammar(request: &Request) -> Grammar {
+    Grammar {
+        backslash_escapes: !takes_backslashes_as_they_are(request.status),
+    }
 }
 
 /// What expressions may name of the session.
@@ -143,6 +160,7 @@ fn context(request: &Request) -> Context {
         user: format!("{}@{}", caller.user, caller.client.host()),
         connection_id: request.thread_id,
         now: SystemTime::now(),
+        backslash_escapes: grammar(request).backslash_escapes,
         select_limit: request.select_limit,
     }
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 use super::answer::{self, Answer, broken_off, interrupted};
 use super::{Command, Completion, Defined, Outcome, Request, ToldCell, told};
 use crate::cluster::{Cluster, ListPart, ListParts};
+use crate::statement::Schema;
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Kind, Rows, Value};
 use crate::wire::OnePacketReader;
@@ -189,7 +190,7 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
             Command::Execute { id, .. } => return info.reply(id, &[], &[]).await,
             Command::Query(_) => return Err(io::Error::other("a prepare that nobody has sent")),
         };
-        match answer::prepare(query, &self.request, &self.cluster) {
+        match answer::prepare(query, &self.request, &self.cluster).await {
             Ok(prepared) => {
                 let count = prepared.parameters;
                 self.define(count.into(), &prepared.columns);
@@ -227,12 +228,14 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
     {
     }
 
+    /// opensrv takes a USE out of a query by itself; of those only one for the proxy's own tables comes here.
     async fn on_init<'a>(
         &'a mut self,
         _schema: &'a str,
         writer: InitWriter<'a, W>,
     ) -> io::Result<()> {
-        writer.ok().await
+        self.settle(Err(Schema::no_database()), None);
+        writer.error(ErrorKind::ER_UNKNOWN_ERROR, PLACEHOLDER).await
     }
 }
 

@@ -8,7 +8,7 @@
 //! statement has one file here, one variant, one arm in [`parse`] and one test.
 
 pub mod diagnostics;
-pub mod dialect;
+mod dialect;
 pub mod keywords;
 mod kill;
 mod kill_many;
@@ -25,6 +25,7 @@ mod show_servers;
 mod show_warden;
 
 pub use diagnostics::Diagnostics;
+pub use dialect::Grammar;
 pub use kill::{Kill, KillKind, Reason};
 pub use kill_many::{ExplainKill, KillMany};
 pub use parse::{ParseError, Prepared, parse, parse_prepared, parse_with};

@@ -94,29 +94,34 @@ pub struct Prepared {
     pub placeholders: u16,
 }
 
-/// Reads a statement that is not prepared.
+/// Reads a statement that is not prepared, with MySQL's usual grammar.
 pub fn parse(text: &str) -> Result<Statement, ParseError> {
-    parse_with(text, Parameters::None)
+    parse_with(text, Grammar::default(), Parameters::None)
 }
 
 /// Reads a statement with what stands for its placeholders.
-pub fn parse_with(text: &str, parameters: Parameters<'_>) -> Result<Statement, ParseError> {
-    read(placeholders::fill(tokens(text)?, parameters)?)
+pub fn parse_with(
+    text: &str,
+    grammar: Grammar,
+    parameters: Parameters<'_>,
+) -> Result<Statement, ParseError> {
+    let tokens = placeholders::fill(tokens(text, grammar)?, parameters)?;
+    read(tokens, grammar)
 }
 
 /// Reads a statement that is being prepared.
-pub fn parse_prepared(text: &str) -> Result<Prepared, ParseError> {
-    let tokens = placeholders::fill(tokens(text)?, Parameters::Unknown)?;
+pub fn parse_prepared(text: &str, grammar: Grammar) -> Result<Prepared, ParseError> {
+    let tokens = placeholders::fill(tokens(text, grammar)?, Parameters::Unknown)?;
     let count = placeholders::count(&tokens);
     let placeholders = u16::try_from(count).map_err(|_| ParseError::TooManyPlaceholders(count))?;
     Ok(Prepared {
-        statement: read(tokens)?,
+        statement: read(tokens, grammar)?,
         placeholders,
     })
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
-    Tokenizer::new(&Grammar::default(), text)
+fn tokens(text: &str, grammar: Grammar) -> Result<Vec<Token>, ParseError> {
+    Tokenizer::new(&grammar, text)
         .tokenize()
         .map_err(|error| ParseError::Syntax {
             near: error.to_string(),
@@ -124,8 +129,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, ParseError> {
         })
 }
 
-fn read(tokens: Vec<Token>) -> Result<Statement, ParseError> {
-    let grammar = Grammar::default();
+fn read(tokens: Vec<Token>, grammar: Grammar) -> Result<Statement, ParseError> {
     let mut reader = Reader {
         parser: Parser::new(&grammar).with_tokens(tokens),
     };

@@ -127,7 +127,7 @@ pub fn filled(text: &str, parameters: &[Parameter]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statement::{Kill, Statement, parse, parse_prepared, parse_with};
+    use crate::statement::{Grammar, Kill, Statement, parse, parse_prepared, parse_with};
 
     fn number(digits: &str) -> Parameter {
         Parameter::Number(digits.to_owned())
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn executed(statement: &str, parameters: &[Parameter]) -> Result<Statement, ParseError> {
-        parse_with(statement, Parameters::Known(parameters))
+        parse_with(statement, Grammar::default(), Parameters::Known(parameters))
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             ("EXPLAIN KILL SERVER QUERY ? ?", 2),
             ("SHOW SERVERS WHERE Zone = '?' -- ?", 0),
         ] {
-            let prepared = parse_prepared(statement);
+            let prepared = parse_prepared(statement, Grammar::default());
             let prepared = prepared.unwrap_or_else(|error| panic!("{statement}: {error}"));
             assert_eq!(prepared.placeholders, placeholders, "{statement}");
         }
@@ -244,10 +244,10 @@ mod tests {
             "SHOW SERVERS WHERE a IS ?",
             "SHOW SERVERS ?",
         ] {
-            let error = parse_prepared(statement).unwrap_err();
+            let error = parse_prepared(statement, Grammar::default()).unwrap_err();
             assert_eq!(error.to_sql().code, 1064, "{statement}");
         }
-        assert!(parse_prepared("KILL SERVER SESSION 10.0.0.1 0").is_err());
+        assert!(parse_prepared("KILL SERVER SESSION 10.0.0.1 0", Grammar::default()).is_err());
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
             assert_eq!(parse(statement).unwrap_err().to_sql().code, 1064);
         }
         assert!(parse("SHOW SERVERS WHERE Zone = '?' /* ? */").is_ok());
-        let numbered = parse_prepared("SHOW SERVERS WHERE Id = ?1");
+        let numbered = parse_prepared("SHOW SERVERS WHERE Id = ?1", Grammar::default());
         assert_eq!(numbered.unwrap_err().to_sql().code, 1064);
     }
 
@@ -272,7 +272,10 @@ mod tests {
     fn more_placeholders_than_the_protocol_can_count_are_too_many() {
         let with = |count: usize| {
             let list = vec!["?"; count].join(",");
-            parse_prepared(&format!("SHOW SERVERS WHERE Id IN ({list})"))
+            parse_prepared(
+                &format!("SHOW SERVERS WHERE Id IN ({list})"),
+                Grammar::default(),
+            )
         };
         assert_eq!(with(65_535).unwrap().placeholders, u16::MAX);
         assert_eq!(with(65_536).unwrap_err().to_sql().code, 1390);

@@ -15,6 +15,11 @@ pub(super) const OK: u8 = 0x00;
 /// First byte of an ERR packet.
 pub(super) const ERR: u8 = 0xff;
 
+/// Whether a session whose last status flags these are has the SQL mode `NO_BACKSLASH_ESCAPES`.
+pub fn takes_backslashes_as_they_are(status: u16) -> bool {
+    status & StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES.bits() != 0
+}
+
 /// Of a server's last status flags, those that stay true while somebody else answers.
 pub const STATUS_LASTING: u16 = StatusFlags::SERVER_STATUS_IN_TRANS.bits()
     | StatusFlags::SERVER_STATUS_AUTOCOMMIT.bits()

@@ -66,9 +66,9 @@ async fn where_order_by_and_limit_pick_of_the_whole_cluster() {
         .map(|row| (oldest.addr(row), oldest.value(row, "Time")))
         .collect();
     let expected = [
-        (cluster.node(3).addr(), Some("300")),
-        (cluster.node(2).addr(), Some("200")),
-        (cluster.node(1).addr(), Some("100")),
+        (cluster.node(2).addr(), Some("300")),
+        (cluster.node(1).addr(), Some("200")),
+        (cluster.node(0).addr(), Some("100")),
     ];
     assert_eq!(times, expected);
     assert_eq!(oldest.columns.len(), 13);
@@ -102,10 +102,10 @@ async fn a_failed_node_is_in_every_list_whatever_is_picked() {
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
     list(&mut conn).await;
-    cluster.node(2).set_behaviour(Behaviour::Refuse);
+    cluster.node(1).set_behaviour(Behaviour::Refuse);
     let listed = picked(&mut conn, "WHERE User = 'app' ORDER BY Time DESC LIMIT 1").await;
     assert_eq!(ids_and_users(&listed), [("101", "app"), ("NULL", "NULL")]);
-    assert_eq!(listed.failed(), [(cluster.node(2).addr(), "REFUSED")]);
+    assert_eq!(listed.failed(), [(cluster.node(1).addr(), "REFUSED")]);
     assert_eq!(listed.warnings, 1);
     let none = picked(&mut conn, "WHERE User = 'nobody'").await;
     assert_eq!(none.failed().len(), 1);
@@ -142,7 +142,7 @@ async fn active_leaves_sleepers_out_and_full_shows_more() {
 async fn what_only_a_full_list_shows_picks_rows_of_a_plain_one() {
     let cluster = SimCluster::builder()
         .nodes(3)
-        .node_build(2, Build::V4_0)
+        .node_build(1, Build::V4_0)
         .start()
         .await
         .unwrap();
@@ -177,7 +177,7 @@ async fn a_long_statement_is_found_by_its_end_and_shown_by_its_head() {
     let statement = format!("SELECT '{}' FROM the_end", "x".repeat(500));
     let mut running = SimSession::running(&statement, Duration::from_secs(1));
     running.id = 9;
-    cluster.node(1).set_sessions(vec![running]);
+    cluster.node(0).set_sessions(vec![running]);
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
     let listed = picked(&mut conn, "WHERE Info LIKE '%from THE\\_end'").await;
@@ -195,15 +195,15 @@ async fn from_asks_only_the_servers_that_it_names() {
     for node in cluster.nodes() {
         node.forget_records();
     }
-    cluster.node(3).set_behaviour(Behaviour::HangInQuery);
-    let [one, two] = [1, 2].map(|number| cluster.node(number));
+    cluster.node(2).set_behaviour(Behaviour::HangInQuery);
+    let [one, two] = [0, 1].map(|number| cluster.node(number));
     let from = format!("FROM {}, \"{}:{}\"", one.addr(), two.ip(), two.rpc_port());
     let listed = picked(&mut conn, &from).await;
     assert_eq!((listed.failed(), listed.warnings), (vec![], 0));
     assert_eq!(listed.ids(two.addr()), [101, 102, 103]);
     let picked_there = picked(&mut conn, &format!("IN {} WHERE User = 'app'", one.ip())).await;
     assert_eq!(ids_and_users(&picked_there), [("101", "app")]);
-    assert_eq!(cluster.node(3).session_lists_received(), 0);
+    assert_eq!(cluster.node(2).session_lists_received(), 0);
     let (code, text) = server_error(try_list(&mut conn, "SHOW SERVER SESSIONS FROM 9.9.9.9").await);
     assert_eq!(code, 1210, "{text}");
     assert!(
@@ -218,7 +218,7 @@ async fn a_condition_on_the_server_spares_the_other_servers_the_question() {
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
     list(&mut conn).await;
-    let [one, two, three] = [1, 2, 3].map(|number| cluster.node(number));
+    let [one, two, three] = [0, 1, 2].map(|number| cluster.node(number));
     for condition in [
         format!("Ip = '{}'", two.ip()),
         format!("svr_ip IN ('{}', '10.9.9.9') AND User = 'app'", two.ip()),
@@ -245,12 +245,12 @@ async fn a_timeout_of_its_own_ends_the_waiting_for_a_hung_node() {
     let warden = warden(&cluster, &["--node-timeout", "60s"]).await;
     let mut conn = connect(&warden).await;
     list(&mut conn).await;
-    cluster.node(3).set_behaviour(Behaviour::HangInQuery);
+    cluster.node(2).set_behaviour(Behaviour::HangInQuery);
     for what in ["TIMEOUT 0.5", "WHERE User = 'app' TIMEOUT 0.5"] {
         let listed = picked(&mut conn, what).await;
         assert_eq!(
             listed.failed(),
-            [(cluster.node(3).addr(), "NO ANSWER")],
+            [(cluster.node(2).addr(), "NO ANSWER")],
             "{what}"
         );
     }
@@ -259,7 +259,7 @@ async fn a_timeout_of_its_own_ends_the_waiting_for_a_hung_node() {
 #[tokio::test]
 async fn what_sql_may_take_has_limits() {
     let cluster = cluster().await;
-    cluster.node(1).hold_sessions(100);
+    cluster.node(0).hold_sessions(100);
     let warden = warden(&cluster, &["--sql-rows-max", "50"]).await;
     let mut conn = connect(&warden).await;
     let (code, text) = server_error(try_list(&mut conn, "SHOW SERVER SESSIONS WHERE Id > 0").await);
@@ -275,14 +275,14 @@ async fn only_columns_that_are_needed_are_asked_for() {
     let mut conn = connect(&warden).await;
     // Until then it is not known which there are.
     list(&mut conn).await;
-    cluster.node(2).forget_records();
+    cluster.node(1).forget_records();
     try_list(
         &mut conn,
         "SELECT user, COUNT(*) FROM obwarden.server_sessions GROUP BY user",
     )
     .await
     .unwrap();
-    let asked: Vec<_> = cluster.node(2).statements();
+    let asked: Vec<_> = cluster.node(1).statements();
     let asked: Vec<_> = asked
         .iter()
         .filter(|statement| statement.contains("V$OB_PROCESSLIST"))
@@ -298,14 +298,14 @@ async fn servers_and_clients_are_picked_alike() {
     let cluster = cluster().await;
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
-    cluster.node(2).set_behaviour(Behaviour::Refuse);
+    cluster.node(1).set_behaviour(Behaviour::Refuse);
     let failed = try_list(
         &mut conn,
         "SHOW SERVERS WHERE Reachable = 'NO' ORDER BY Ip LIMIT 5",
     );
     let failed = failed.await.unwrap();
     assert_eq!(failed.rows.len(), 1);
-    assert_eq!(failed.addr(&failed.rows[0]), cluster.node(2).addr());
+    assert_eq!(failed.addr(&failed.rows[0]), cluster.node(1).addr());
     assert_eq!(show_warnings(&mut conn).await.len(), 1);
     let clients = try_list(&mut conn, "SHOW WARDEN CLIENTS WHERE User = 'root'").await;
     assert_eq!(clients.unwrap().rows.len(), 1);

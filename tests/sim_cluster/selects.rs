@@ -26,7 +26,7 @@ async fn cluster() -> SimCluster {
     }
     let mut batch = SimSession::running("LOAD", Duration::from_secs(5));
     (batch.id, batch.user) = (13, "batch".to_owned());
-    cluster.node(3).add_session(batch);
+    cluster.node(2).add_session(batch);
     cluster
 }
 
@@ -109,13 +109,13 @@ async fn a_failed_node_is_a_warning_and_counts_nothing() {
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect(&warden).await;
     list(&mut conn).await;
-    cluster.node(3).set_behaviour(Behaviour::Refuse);
+    cluster.node(2).set_behaviour(Behaviour::Refuse);
     let count = "SELECT COUNT(*) FROM obwarden.server_sessions WHERE user = 'app'";
     assert_eq!(rows(&mut conn, count).await, ["4"]);
     let warnings = show_warnings(&mut conn).await;
     assert_eq!(warnings.len(), 1);
     assert!(
-        warnings[0].2.contains(&cluster.node(3).addr().to_string())
+        warnings[0].2.contains(&cluster.node(2).addr().to_string())
             && warnings[0].2.contains("NOT in this list"),
         "{warnings:?}"
     );
@@ -151,7 +151,7 @@ async fn an_account_without_rights_selects_its_own_sessions_and_is_told() {
         tenant: "sys".to_owned(),
         ..SimSession::default()
     };
-    cluster.node(2).add_session(mine);
+    cluster.node(1).add_session(mine);
     let warden = warden(&cluster, &[]).await;
     let mut conn = connect_as(&warden, "app@sys").await;
     let all = rows(
@@ -170,7 +170,7 @@ async fn the_last_kills_are_a_table() {
     let mut conn = connect(&warden).await;
     let kill = format!(
         "KILL SERVER SESSION {} 12 COMMENT 'why'",
-        cluster.node(2).addr()
+        cluster.node(1).addr()
     );
     run(&mut conn, &kill).await.unwrap();
     let log = "SELECT account, kind, id, victim_user, reason, code, outcome FROM obwarden.kill_log";

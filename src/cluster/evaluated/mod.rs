@@ -13,6 +13,7 @@ mod catalog;
 mod evaluation;
 mod picked;
 mod planner;
+mod server_terms;
 mod sessions_in;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) use evaluation::Evaluation;
 pub use picked::SmallTable;
 pub(super) use picked::send_picked;
 pub(super) use planner::Planner;
+pub(super) use server_terms::ServerTerms;
 use sessions_in::SessionsIn;
 
 use super::Cluster;
@@ -35,7 +37,7 @@ use super::merge::{Included, Viewer, failed_rows};
 use super::queries::Columns;
 use super::session_columns::made_of;
 use crate::deadline::Deadline;
-use crate::sql::{Context, Plan, PlannedTable, Table};
+use crate::sql::{Context, Names, Plan, PlannedTable, Table};
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Rows};
 use crate::wire::answer::SqlError;
@@ -71,7 +73,7 @@ impl Cluster {
             let planner = Planner::Query(query);
             let request = Request {
                 user,
-                chosen: Chosen::All,
+                chosen: Chosen::all(),
                 planner,
                 context,
                 included: Included::ALL,
@@ -86,18 +88,48 @@ impl Cluster {
         Catalog::new(&self.known_headers()).tables
     }
 
-    /// The columns of a SELECT, as far as they are known before the servers have answered.
+    /// The columns of a SELECT. Where it names columns that no server has reported yet, servers are asked which
+    /// they have, before `deadline`.
     ///
     /// # Errors
     /// When it cannot be planned.
-    pub fn select_columns(
-        &self,
-        query: &Query,
+    pub async fn select_columns(
+        self: &Arc<Self>,
+        query: Box<Query>,
         context: &Context,
+        deadline: Deadline,
     ) -> Result<Vec<Column>, SqlError> {
+        let planner = Planner::Query(query);
+        let names = planner.names();
         let catalog = Catalog::new(&self.known_headers());
-        let planner = Planner::Query(Box::new(query.clone()));
-        Ok(planner.plan(&catalog, context)?.columns)
+        let plan = match self.plan_if_known(&planner, &names, &catalog, context)? {
+            Some(plan) => plan,
+            None => {
+                self.learn_headers(deadline).await;
+                planner.plan(&Catalog::new(&self.known_headers()), context)?
+            }
+        };
+        Ok(plan.columns)
+    }
+
+    /// A plan, or none where servers may still report columns that it needs.
+    ///
+    /// # Errors
+    /// What is wrong whatever servers report.
+    fn plan_if_known(
+        &self,
+        planner: &Planner,
+        names: &Names,
+        catalog: &Catalog,
+        context: &Context,
+    ) -> Result<Option<Plan>, SqlError> {
+        let uses_sessions = names.tables.contains(TableName::ServerSessions.name());
+        let may_learn = uses_sessions && !self.knows_all_headers();
+        match planner.plan(catalog, context) {
+            Ok(_) if may_learn && planner.wants_all_columns(names) => Ok(None),
+            Err(error) if may_learn && error.code == ER_BAD_FIELD_ERROR => Ok(None),
+            planned => planned.map(Some),
+        }
     }
 }
 
@@ -117,13 +149,12 @@ pub(super) async fn make(
         evaluation: None,
         messages: Vec::new(),
     };
-    // What is wrong whatever servers answer is said at once.
-    let may_learn = uses(TableName::ServerSessions) && !cluster.knows_all_headers();
-    match request.planner.plan(&making.catalog, &request.context) {
-        Ok(_) if may_learn && request.planner.wants_all_columns(&names) => {}
-        Ok(plan) => making.begin(plan).await?,
-        Err(error) if may_learn && error.code == ER_BAD_FIELD_ERROR => {}
-        Err(error) => return Err(error.into()),
+    let Request {
+        planner, context, ..
+    } = request;
+    // What is wrong is said before anybody is asked.
+    if let Some(plan) = cluster.plan_if_known(planner, &names, &making.catalog, context)? {
+        making.begin(plan).await?;
     }
     let (sessions, others) = tokio::join!(
         making.take_sessions(uses(TableName::ServerSessions)),
@@ -203,16 +234,16 @@ impl Making<'_> {
             ..
         } = self.request;
         let budget = Budget::new(row_bytes(self.cluster));
+        let terms = ServerTerms::of(
+            &self.request.planner,
+            &self.request.context,
+            self.cluster.settings.sql,
+        );
+        let chosen = chosen.clone().that_meet(terms);
         let columns = self.columns_to_ask();
         let (rights, begun) = tokio::join!(
             self.cluster.rights(user, *deadline),
-            FanOut::begin(
-                self.cluster,
-                *deadline,
-                chosen.clone(),
-                columns,
-                Some(budget)
-            )
+            FanOut::begin(self.cluster, *deadline, chosen, columns, Some(budget))
         );
         let (mut fan_out, snapshot, stale) = begun?;
         let viewer = Viewer {
