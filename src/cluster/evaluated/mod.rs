@@ -316,7 +316,7 @@ impl Making<'_> {
         let Some((at, planned)) = self.planned(table) else {
             return Ok(());
         };
-        let rows = rows.project(&planned.columns);
+        let rows = rows.project(&columns_to_insert(planned));
         self.insert(at, rows).await
     }
 
@@ -345,5 +345,14 @@ impl Making<'_> {
         }
         let _ = sender.send(Ok(ListPart::End(self.messages))).await;
         Ok(())
+    }
+}
+
+/// The columns of a table that go into the database: one at least, as a row of none is no row. The database
+/// does not look at it.
+fn columns_to_insert(planned: &PlannedTable) -> Vec<usize> {
+    match planned.columns[..] {
+        [] => vec![0],
+        _ => planned.columns.clone(),
     }
 }

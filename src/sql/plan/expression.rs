@@ -376,8 +376,9 @@ fn literal(value: &Value) -> Result<Fragment, SqlError> {
         | Value::DoubleQuotedString(text)
         | Value::NationalStringLiteral(text) => Ok(Fragment::text(text)),
         Value::Boolean(truth) => Ok(Fragment::new(u8::from(*truth).to_string(), Type::Signed)),
-        // What is only prepared has no values yet, and is not run.
-        Value::Null | Value::Placeholder(_) => Ok(Fragment::null()),
+        Value::Null => Ok(Fragment::null()),
+        // It has a value when it is executed.
+        Value::Placeholder(_) => Ok(Fragment::null()),
         other => Err(not_evaluated(format_args!("the literal {other}"))),
     }
 }
