@@ -1,5 +1,7 @@
 //! Functions of texts. Places count characters, from 1 on.
 
+use std::cmp::Ordering;
+
 use super::{Answer, Arguments, Definition};
 use crate::wire::answer::SqlError;
 
@@ -222,12 +224,15 @@ fn locate(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
     })
 }
 
+/// The order of texts: ASCII letters as capitals, as MySQL's collations have it, and bytes. SQLite's NOCASE has
+/// small letters, which is another order for what stands between the two, such as `_`, and ends at a NUL.
+pub(super) fn collate(left: &str, right: &str) -> Ordering {
+    let left = left.bytes().map(|byte| byte.to_ascii_uppercase());
+    left.cmp(right.bytes().map(|byte| byte.to_ascii_uppercase()))
+}
+
 fn strcmp(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
-    let (left, right) = (
-        a.text(0).to_ascii_lowercase(),
-        a.text(1).to_ascii_lowercase(),
-    );
-    Ok(Answer::Whole(left.cmp(&right) as i64))
+    Ok(Answer::Whole(collate(a.text(0), a.text(1)) as i64))
 }
 
 /// The number of an IPv4 address, also of a short one; NULL for a text that is none.

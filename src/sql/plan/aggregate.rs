@@ -147,7 +147,7 @@ impl Planner<'_> {
         let order = self.order_keys(place, arguments.order_by)?;
         let separator = Fragment::text(separator).sql;
         let sql =
-            format!("my_joined(my_collected({distinct}{text} COLLATE NOCASE{order}),{separator})");
+            format!("my_joined(my_collected({distinct}{text} COLLATE my_text{order}),{separator})");
         Ok(Fragment::new(sql, Type::LongText))
     }
 

@@ -283,7 +283,7 @@ impl Fragment {
             Ground::Whole => Ok(self.sql.clone()),
             Ground::Decimal(carried) => self.as_decimal(carried),
             Ground::Real => self.as_real(),
-            Ground::Text => Ok(format!("({} COLLATE NOCASE)", self.as_text())),
+            Ground::Text => Ok(format!("({} COLLATE my_text)", self.as_text())),
             Ground::Moment => self.as_moment(),
         }
     }
@@ -291,7 +291,7 @@ impl Fragment {
     /// Ready to be ordered or grouped by itself.
     pub(super) fn key(&self) -> String {
         if self.kind.is_text() {
-            format!("({} COLLATE NOCASE)", self.sql)
+            format!("({} COLLATE my_text)", self.sql)
         } else {
             self.sql.clone()
         }
