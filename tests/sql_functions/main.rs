@@ -43,17 +43,29 @@ impl Table {
         self
     }
 
-    /// The same with numbers of binary precision as both sides write them.
-    pub(crate) fn with_reals(mut self) -> Self {
-        for row in &mut self.rows {
-            for (value, kind) in row.iter_mut().zip(&self.kinds) {
+    /// The same without the kinds of columns that are all NULL: there they say nothing.
+    fn with_kinds_of_values(mut self) -> Self {
+        for (at, kind) in self.kinds.iter_mut().enumerate() {
+            if self.rows.iter().all(|row| row[at].is_none()) {
+                *kind = None;
+            }
+        }
+        self
+    }
+
+    /// The same as both sides write it: numbers of binary precision with as many digits as they agree on.
+    pub(crate) fn comparable(self) -> Self {
+        let mut table = self.with_kinds_of_values();
+        let Self { rows, kinds, .. } = &mut table;
+        for row in rows {
+            for (value, kind) in row.iter_mut().zip(&*kinds) {
                 if let (Some(text), Some(Kind::Real)) = (value, kind) {
                     let number: f64 = text.parse().expect("a number");
                     *text = format!("{number:.12e}");
                 }
             }
         }
-        self
+        table
     }
 
     /// Whether it differs in nothing that a client sees.

@@ -175,9 +175,6 @@ impl Planner<'_> {
             ("ROW_NUMBER" | "RANK" | "DENSE_RANK", 0) => {
                 Ok(Fragment::new(format!("{function}(){over}"), Type::Signed))
             }
-            ("PERCENT_RANK" | "CUME_DIST", 0) => {
-                Ok(Fragment::new(format!("{function}(){over}"), Type::Real))
-            }
             ("NTILE", 1) => {
                 let tiles = literal(0)?;
                 if tiles == 0 {
@@ -370,12 +367,10 @@ fn frame_of(frame: &WindowFrame) -> Result<String, SqlError> {
 
 const AGGREGATES: [&str; 6] = ["COUNT", "SUM", "AVG", "MIN", "MAX", "GROUP_CONCAT"];
 
-const WINDOW_FUNCTIONS: [&str; 11] = [
+const WINDOW_FUNCTIONS: [&str; 9] = [
     "ROW_NUMBER",
     "RANK",
     "DENSE_RANK",
-    "PERCENT_RANK",
-    "CUME_DIST",
     "NTILE",
     "LAG",
     "LEAD",
