@@ -1,29 +1,31 @@
-//! The obwarden binary: reads the configuration, logs on to the cluster, and serves clients.
+//! The obwarden binary: reads the configuration, logs on to the cluster, and serves clients, or checks the cluster,
+//! or runs one statement.
 
 #![forbid(unsafe_code)]
 
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use obwarden::audit::{Audit, AuditSettings};
 use obwarden::check::check;
-use obwarden::clients::Clients;
-use obwarden::cluster::Cluster;
+use obwarden::clients::{Clients, Port};
+use obwarden::cluster::{Cluster, RightsPolicy};
 use obwarden::config::{Config, Layer};
 use obwarden::console::Console;
 use obwarden::deadline::Deadline;
+use obwarden::execute::{Ended, ExecuteError, Format, OneStatement, Output};
 use obwarden::secret::Secret;
 use obwarden::server;
 use obwarden::session::Gate;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -41,6 +43,13 @@ struct Cli {
     /// Log on to the cluster, print its servers and whether each answers, and exit
     #[arg(long)]
     check: bool,
+    /// Run one statement of obwarden's own, print its result, and exit: 0; 1 if it has failed; 3 if something
+    /// is missing, such as a server that does not answer
+    #[arg(short, long, value_name = "STATEMENT", conflicts_with = "check")]
+    execute: Option<String>,
+    /// How --execute prints its result [default: table]
+    #[arg(long, requires = "execute")]
+    format: Option<Format>,
     #[command(flatten)]
     layer: Layer,
 }
@@ -54,11 +63,16 @@ fn main() -> ExitCode {
         }
         Err(help_or_version) => help_or_version.exit(),
     };
-    log_to_stderr();
+    log_to_stderr(if cli.execute.is_some() {
+        LOG_OF_ONE_STATEMENT
+    } else {
+        LOG
+    });
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("obwarden: {error}");
+            // That nobody reads it is no reason to panic.
+            let _ = writeln!(std::io::stderr(), "obwarden: {error}");
             ExitCode::FAILURE
         }
     }
@@ -66,6 +80,13 @@ fn main() -> ExitCode {
 
 /// The exit code for arguments that cannot be read.
 const USAGE_ERROR: u8 = 2;
+/// The exit code of a statement of which the answer is not whole.
+const INCOMPLETE: u8 = 3;
+
+/// What is logged, unless `OBWARDEN_LOG` says something else.
+const LOG: &str = "info";
+/// The same while one statement is run: it says itself what matters, but a kill is recorded.
+const LOG_OF_ONE_STATEMENT: &str = "warn,obwarden::audit=info";
 
 /// What is wrong with the arguments, and what would be right, without the usage behind it.
 fn one_line(mistake: &clap::Error) -> String {
@@ -77,12 +98,14 @@ fn one_line(mistake: &clap::Error) -> String {
     told.trim_start_matches("error: ").to_owned()
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("OBWARDEN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+fn log_to_stderr(usual: &str) {
+    let filter = EnvFilter::try_from_env("OBWARDEN_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // Where stderr is closed they could not be told either.
+        .log_internal_errors(false)
         .init();
 }
 
@@ -96,15 +119,20 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
     let above = cli
         .layer
         .with_password(std::env::var("OBWARDEN_PASSWORD").ok().map(Secret::from));
-    let config = above.over(below).resolve()?;
+    let mut config = above.over(below).resolve()?;
+    let statement = cli.execute.map(OneStatement::read).transpose()?;
     let clients = Arc::<Clients>::default();
     let runtime = Runtime::new()?;
-    // A check kills nothing, and makes no file that another user could not write to then.
-    let audit_settings = if cli.check {
-        AuditSettings::default()
-    } else {
+    // What kills nothing makes no file that another user could not write to then.
+    let kills = statement.as_ref().map_or(!cli.check, OneStatement::kills);
+    let audit_settings = if kills {
         config.audit.clone()
+    } else {
+        AuditSettings::default()
     };
+    if statement.is_some() {
+        config.cluster.rights = RightsPolicy::Server;
+    }
     let audit = runtime.block_on(Audit::start(&audit_settings))?;
     let cluster = Cluster::new(config.cluster.clone(), Arc::clone(&clients), audit);
     cluster.load_topology_cache();
@@ -116,15 +144,71 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn Error>> {
             ExitCode::FAILURE
         });
     }
+    if let Some(statement) = statement {
+        let format = cli.format.unwrap_or_default();
+        let executed = runtime.block_on(execute(statement, &cluster, format));
+        // What is being waited for, such as a name's address, need not come any more.
+        runtime.shutdown_background();
+        return Ok(match executed {
+            Ok(Ended::Whole) => ExitCode::SUCCESS,
+            Ok(Ended::Incomplete) => ExitCode::from(INCOMPLETE),
+            Err(ExecuteError::NobodyReads) => ExitCode::FAILURE,
+            Err(error) => return Err(error.into()),
+        });
+    }
     runtime.block_on(serve(config, cluster, clients))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs one statement, until it is over or a signal ends it.
+async fn execute(
+    statement: OneStatement,
+    cluster: &Arc<Cluster>,
+    format: Format,
+) -> Result<Ended, ExecuteError> {
+    raise_descriptor_limit();
+    let cancel = CancellationToken::new();
+    let mut stop = stop_signals()?;
+    let stopping = cancel.clone();
+    tokio::spawn(async move {
+        stop.received().await;
+        stopping.cancel();
+    });
+    let output = Output::to(std::io::stdout())?;
+    let told = &mut std::io::stderr();
+    statement
+        .execute(cluster, format, &cancel, output, told)
+        .await
+}
+
+/// The signals that end the program.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+fn stop_signals() -> std::io::Result<StopSignals> {
+    Ok(StopSignals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+    })
+}
+
+impl StopSignals {
+    /// Waits for one of them.
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// Descriptors that each client takes: its own connection and its backend's.
 const DESCRIPTORS_A_CLIENT: u64 = 2;
 
-/// Takes as many file descriptors as the system lets us have, and says if they are too few.
-fn raise_descriptor_limit(max_connections: usize) {
+/// Takes as many file descriptors as the system lets us have.
+fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -133,6 +217,10 @@ fn raise_descriptor_limit(max_connections: usize) {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of file descriptors cannot be raised");
     }
+}
+
+/// Says if there are fewer file descriptors than clients may take.
+fn warn_of_few_descriptors(max_connections: usize) {
     let wanted = (max_connections as u64).saturating_mul(DESCRIPTORS_A_CLIENT);
     if let Some(current) = getrlimit(Resource::Nofile)
         .current
@@ -157,13 +245,13 @@ async fn serve(
     let snapshot = cluster
         .find_topology(Deadline::after(START_TIMEOUT))
         .await?;
-    raise_descriptor_limit(config.limits.max_connections);
+    raise_descriptor_limit();
+    warn_of_few_descriptors(config.limits.max_connections);
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let shutdown = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stop = stop_signals()?;
     let follower = Arc::clone(&cluster);
     let following = tokio::spawn(async move {
         tokio::join!(
@@ -173,13 +261,19 @@ async fn serve(
             follower.close_idle_connections()
         )
     });
+    let address = listener.local_addr()?;
+    clients.open(Port {
+        address,
+        limits: config.limits,
+        opened: Instant::now(),
+    });
     let console = Console::new(Arc::clone(&cluster), Handle::current());
     let mut gate =
         Gate::new(cluster, clients, console, config.limits).behind(config.load_balancers);
     if let Some(tls) = config.client_tls {
         gate = gate.with_tls(tls);
     }
-    tracing::info!(address = %listener.local_addr()?, servers = snapshot.servers.len(), "ready to accept");
+    tracing::info!(%address, servers = snapshot.servers.len(), "ready to accept");
     let serving = server::run(
         listener,
         Arc::new(gate),
@@ -187,10 +281,7 @@ async fn serve(
         shutdown.clone(),
     );
     let stopping = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        stop.received().await;
         tracing::info!("shutting down");
         shutdown.cancel();
     };

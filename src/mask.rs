@@ -37,6 +37,14 @@ pub fn mask(statement: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
+/// A statement as it may be written down: without passwords, and of a longer one the first `chars_max` characters.
+pub fn written_down(statement: &str, chars_max: usize) -> String {
+    match statement.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}\u{2026}", mask(&statement[..end])),
+        None => mask(statement).into_owned(),
+    }
+}
+
 /// Where passwords stand, in order and apart from each other.
 fn secrets(statement: &str, depth: usize) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();

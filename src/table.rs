@@ -94,9 +94,23 @@ impl fmt::Display for Value<'_> {
             Self::Null => f.write_str("NULL"),
             Self::Number(number) => number.fmt(f),
             Self::Integer(number) => number.fmt(f),
-            Self::Real(number) => number.fmt(f),
+            Self::Real(number) => fmt_real(*number, f),
             Self::Text(text) => String::from_utf8_lossy(text).fmt(f),
         }
+    }
+}
+
+/// A number of binary precision in the fewest digits, as servers write it: with an exponent where the point would
+/// be far from the digits.
+fn fmt_real(number: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const WITHOUT_EXPONENT: std::ops::Range<f64> = 1e-15..1e15;
+    let size = number.abs();
+    if size == 0.0 {
+        f.write_str("0")
+    } else if WITHOUT_EXPONENT.contains(&size) {
+        write!(f, "{number}")
+    } else {
+        write!(f, "{number:e}")
     }
 }
 
@@ -210,6 +224,16 @@ impl Rows {
         for value in values {
             self.push(value);
         }
+    }
+
+    /// The same rows with these columns only, in this order.
+    #[must_use]
+    pub fn project(&self, columns: &[usize]) -> Self {
+        let mut rows = Self::new(columns.len());
+        for row in self.iter() {
+            rows.push_row(columns.iter().map(|column| row.value(*column)));
+        }
+        rows
     }
 
     /// The row at a place that [`Row::place`] has given.
@@ -369,6 +393,23 @@ mod tests {
         assert_eq!(rows.at(places[1]).text(0), Some(&long[..]));
         assert_eq!(rows.at(places[1]).value(3), Value::Null);
         assert_eq!(Rows::new(2).first().value(0), Value::Null);
+    }
+
+    /// As MariaDB 10.11 writes them.
+    #[test]
+    fn a_number_of_binary_precision_is_written_as_servers_write_it() {
+        for (number, text) in [
+            (-0.0, "0"),
+            (0.5, "0.5"),
+            (-2.0, "-2"),
+            (100_000_000_000_000.0, "100000000000000"),
+            (1e15, "1e15"),
+            (-1.5e300, "-1.5e300"),
+            (1e-15, "0.000000000000001"),
+            (1.25e-16, "1.25e-16"),
+        ] {
+            assert_eq!(Value::Real(number).to_string(), text);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Who asks for something, and how a server is told.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::mask::mask;
@@ -12,8 +13,36 @@ pub struct Caller {
     pub connection: u64,
     /// The bare name of the account that logged in.
     pub user: String,
-    /// The client's address.
-    pub client: SocketAddr,
+    /// Where it is.
+    pub client: Origin,
+}
+
+/// Where a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A client of the proxy, at this address.
+    Client(SocketAddr),
+    /// Whoever has started the program for one statement.
+    Local,
+}
+
+impl Origin {
+    /// Where it is, without a port.
+    pub fn host(self) -> String {
+        match self {
+            Self::Client(address) => address.ip().to_string(),
+            Self::Local => "localhost".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client(address) => address.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
 }
 
 impl Caller {
@@ -52,11 +81,20 @@ mod tests {
         let caller = Caller {
             connection: 7,
             user: "a*/; DROP TABLE t; /*é".into(),
-            client: "10.0.0.1:5".parse().unwrap(),
+            client: Origin::Client("10.0.0.1:5".parse().unwrap()),
         };
         assert_eq!(
             caller.comment(None),
             "/* obwarden: KILL SERVER by a; DROP TABLE t; é from 10.0.0.1:5 */"
+        );
+        let local = Caller {
+            user: "root".into(),
+            client: Origin::Local,
+            ..caller.clone()
+        };
+        assert_eq!(
+            local.comment(None),
+            "/* obwarden: KILL SERVER by root from local */"
         );
         let reason =
             |text: &str| match parse(&format!("KILL SERVER QUERY ::1 5 COMMENT \"{text}\"")) {

@@ -3,7 +3,8 @@
 //! ```text
 //!   begin ─► at, saw ─► intend ─► (KILL) ─► end
 //!                          │                 │
-//!                          └──► log, file ◄──┘    two lines, one id
+//!                          └──► log, file ◄──┤    two lines, one id
+//!                                            └──► kill log     the last ones, in memory
 //! ```
 //!
 //! The intent is on the disk before the KILL is sent: whatever happens then, who has sent it is known. A file
@@ -12,6 +13,7 @@
 
 mod caller;
 mod file;
+mod kill_log;
 mod record;
 
 use std::io;
@@ -22,8 +24,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::statement::Kill;
 use crate::statement::diagnostics::Message;
-pub use caller::Caller;
+pub use caller::{Caller, Origin};
 use file::AuditFile;
+pub use kill_log::{KILL_LOG_MAX, KillCounts, KillLog};
 pub use record::Victim;
 use record::{Event, Order, Outcome};
 
@@ -50,6 +53,7 @@ pub struct Audit {
     /// What this run's ids begin with, so that they are no other run's.
     run: String,
     begun: AtomicU64,
+    kill_log: KillLog,
 }
 
 /// A record is not in the file.
@@ -83,6 +87,7 @@ impl Audit {
             required: settings.required,
             run: format!("{:x}", since_epoch.unwrap_or_default().as_micros()),
             begun: AtomicU64::new(0),
+            kill_log: KillLog::default(),
         })
     }
 
@@ -95,6 +100,11 @@ impl Audit {
             order: Order::new(id, caller, kill, statement),
             missing: None,
         }
+    }
+
+    /// The last kills.
+    pub fn kill_log(&self) -> &KillLog {
+        &self.kill_log
     }
 
     async fn record(&self, event: &Event<'_>) -> Result<(), NotRecorded> {
@@ -122,7 +132,7 @@ pub struct Attempt<'a> {
 impl Attempt<'_> {
     /// It is known which server is meant.
     pub fn at(&mut self, server: SocketAddr) {
-        self.order.server = Some(server.to_string());
+        self.order.is_at(server);
     }
 
     /// The session was seen.
@@ -149,6 +159,7 @@ impl Attempt<'_> {
     /// It is over, with this code (0: OK) and this to be said. The message says if there is no record.
     pub async fn end(mut self, code: u16, text: &str) -> Option<Message> {
         let outcome = Outcome::new(code, text);
+        self.audit.kill_log.note(&self.order, &outcome);
         let recorded = self
             .audit
             .record(&Event::outcome(&self.order, &outcome))

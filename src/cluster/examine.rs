@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::Cluster;
 use super::ask_any::ask_any;
+use super::chosen::Chosen;
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport};
 use super::grants::{grant_process, grant_super};
@@ -124,7 +125,7 @@ impl Cluster {
     /// When it is not known which servers there are.
     pub async fn examine(self: &Arc<Self>) -> Result<Examination, TopologyError> {
         let deadline = self.statement_deadline();
-        let begun = FanOut::begin(self, deadline, Columns::All, None).await;
+        let begun = FanOut::begin(self, deadline, Chosen::all(), Columns::All, None).await;
         let (fan_out, snapshot, _) = begun?;
         let reports = fan_out.all().await;
         let view = self.compare(&reports).await;
@@ -173,7 +174,14 @@ impl Cluster {
         if difference.only_in_lists.is_empty() && difference.only_in_view.is_empty() {
             return ClusterView::Compared(difference);
         }
-        let again = FanOut::begin(self, self.statement_deadline(), Columns::All, None).await;
+        let again = FanOut::begin(
+            self,
+            self.statement_deadline(),
+            Chosen::all(),
+            Columns::All,
+            None,
+        )
+        .await;
         let (fan_out, _, _) = match again {
             Ok(begun) => begun,
             Err(error) => return ClusterView::Failed(error.to_string()),

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::Cluster;
 use super::budget::{Budget, Share};
+use super::chosen::Chosen;
 use super::detour::{Carrier, Carriers, Coming, Through};
 use super::failure::{NodeFailure, Stage};
 use super::node::Checkout;
@@ -58,7 +59,7 @@ impl Stale {
     /// The warning about it.
     pub(super) fn message(&self) -> Message {
         let text = format!("the topology is {} s old: {}", self.age_seconds, self.why);
-        Message::warning(TOPOLOGY, text)
+        Message::incomplete(TOPOLOGY, text)
     }
 }
 
@@ -71,6 +72,7 @@ pub(super) struct FanOut<Q: Question> {
     cluster: Arc<Cluster>,
     question: Q,
     deadline: Deadline,
+    chosen: Chosen,
     asked: HashSet<SocketAddr>,
     running: JoinSet<NodeReport<Q::Answer>>,
     reports: Vec<NodeReport<Q::Answer>>,
@@ -79,13 +81,14 @@ pub(super) struct FanOut<Q: Question> {
 }
 
 impl FanOut<AskSessions> {
-    /// Asks every server for its sessions.
+    /// Asks every server that is `chosen` for its sessions.
     ///
     /// # Errors
     /// When it is not known which servers there are.
     pub(super) async fn begin(
         cluster: &Arc<Cluster>,
         deadline: Deadline,
+        chosen: Chosen,
         columns: Columns,
         budget: Option<Arc<Budget>>,
     ) -> Result<(Self, Arc<Snapshot>, Option<Stale>), TopologyError> {
@@ -94,12 +97,12 @@ impl FanOut<AskSessions> {
             budget,
             carriers: Arc::default(),
         };
-        Self::asking(question, cluster, deadline).await
+        Self::asking(question, cluster, deadline, chosen).await
     }
 }
 
 impl<Q: Question> FanOut<Q> {
-    /// Asks every server. The topology is read anew meanwhile, and servers that it brings are asked, too.
+    /// Asks every server that is `chosen`. The topology is read anew meanwhile, and servers that it brings are asked, too.
     /// Says with which topology this was, and whether it is an old one.
     ///
     /// # Errors
@@ -108,8 +111,10 @@ impl<Q: Question> FanOut<Q> {
         question: Q,
         cluster: &Arc<Cluster>,
         deadline: Deadline,
+        chosen: Chosen,
     ) -> Result<(Self, Arc<Snapshot>, Option<Stale>), TopologyError> {
         let mut fan_out = Self {
+            chosen,
             cluster: Arc::clone(cluster),
             question,
             deadline,
@@ -137,7 +142,7 @@ impl<Q: Question> FanOut<Q> {
             (Err(why), None) => return Err(why),
         };
         fan_out.ask(&snapshot.servers);
-        let awaited = snapshot.servers.iter();
+        let awaited = fan_out.chosen.of(&snapshot.servers).into_iter();
         fan_out.awaited = awaited
             .map(|server| (server.addr, server.clone()))
             .collect();
@@ -188,9 +193,8 @@ impl<Q: Question> FanOut<Q> {
 
     /// Asks those of `servers` that have not been asked yet.
     fn ask(&mut self, servers: &[Server]) {
-        let new = servers
-            .iter()
-            .filter(|server| self.asked.insert(server.addr));
+        let chosen = self.chosen.of(servers).into_iter();
+        let new = chosen.filter(|server| self.asked.insert(server.addr));
         let all: Vec<_> = new
             .map(|server| self.question.ask(&self.cluster, server, self.deadline))
             .collect();
@@ -240,7 +244,7 @@ impl Question for AskSessions {
             // Before the first one may end, all are known to be coming.
             coming: Some(self.carriers.expect()),
             server: server.clone(),
-            columns: self.columns,
+            columns: self.columns.clone(),
             deadline,
             budget: self.budget.clone(),
         };
@@ -304,7 +308,7 @@ impl OneServer {
         let asking = queries.ask(
             &self.server,
             &mut checkout,
-            self.columns,
+            &self.columns,
             self.deadline,
             share,
         );

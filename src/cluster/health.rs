@@ -82,6 +82,14 @@ impl Health {
         addrs.sort_by_cached_key(|addr| self.fails(*addr));
     }
 
+    /// Whether a server does not answer, or does not let the service account in.
+    pub(super) fn is_in_trouble(&self, addr: SocketAddr) -> bool {
+        let servers = self.lock();
+        servers
+            .get(&addr)
+            .is_some_and(|server| server.trouble.is_some())
+    }
+
     /// A server has answered something.
     pub fn answered(&self, addr: SocketAddr) {
         let mut servers = self.lock();
@@ -308,8 +316,10 @@ mod tests {
     fn a_server_that_only_shuts_the_service_account_out_still_gets_clients() {
         let health = Health::new(NODE_TIMEOUT);
         let failed = |kind, stage| health.failed(addr(), &failure(kind, stage, NODE_TIMEOUT));
+        assert!(!health.is_in_trouble(addr()));
         failed(FailureKind::LoginFailed, Stage::Login);
         assert!(!health.fails(addr()));
+        assert!(health.is_in_trouble(addr()));
         assert!(health.next_due().is_some());
         failed(FailureKind::NoAnswer, Stage::Query);
         assert!(health.fails(addr()));

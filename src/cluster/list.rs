@@ -3,18 +3,25 @@
 //! What servers answer is kept until all have answered, so that the list has an order. Beyond
 //! `listing_buffer_bytes` rows go out as they come: ordered within each server, but not among servers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use super::Cluster;
 use super::budget::Budget;
+use super::chosen::Chosen;
+use super::evaluated::{self, Planner};
 use super::fan_out::{self, FanOut, NodeReport, Stale};
-use super::merge::{Merge, Viewer, known_columns};
+use super::merge::{Included, Merge, Viewer, failed_rows};
 use super::queries::Columns;
+use super::session_columns::{SessionColumn, listed, made_of};
+use super::sessions::SessionsHeader;
 use super::topology::{Snapshot, TopologyError};
 use crate::deadline::Deadline;
+use crate::sql::Context;
 use crate::statement::diagnostics::Message;
+use crate::statement::{ServerRef, SessionsForm, ShowServerSessions};
 use crate::table::{Column, Rows};
 use crate::wire::answer::SqlError;
 
@@ -45,6 +52,9 @@ pub enum ListError {
     /// It is not known which servers there are, or what the account may see.
     #[error("{0}")]
     Topology(#[from] TopologyError),
+    /// It cannot be evaluated.
+    #[error("{}", .0.text)]
+    Sql(SqlError),
     /// Each server has failed.
     #[error("no server of the cluster gives an answer: {0}")]
     NobodyAnswered(String),
@@ -53,26 +63,134 @@ pub enum ListError {
 impl ListError {
     /// The error as the client reads it.
     pub fn to_sql(&self) -> SqlError {
-        SqlError::new(ER_UNKNOWN_ERROR, self.to_string())
+        match self {
+            Self::Sql(error) => error.clone(),
+            Self::Topology(_) | Self::NobodyAnswered(_) => {
+                SqlError::new(ER_UNKNOWN_ERROR, self.to_string())
+            }
+        }
+    }
+}
+
+impl From<SqlError> for ListError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
     }
 }
 
 const ER_UNKNOWN_ERROR: u16 = 1105;
 
-impl Cluster {
-    /// All sessions that the account `user` may see. The last part is an end or an error.
-    pub fn list(self: &Arc<Self>, user: &str, full: bool, deadline: Deadline) -> ListParts {
-        let (cluster, user) = (Arc::clone(self), user.to_owned());
-        in_parts(async move |sender| make_list(&cluster, &user, full, deadline, &sender).await)
+/// Which list is wanted.
+#[derive(Debug, Clone)]
+pub struct ListRequest {
+    /// The account that is to see it.
+    pub user: String,
+    /// How much of the sessions, of which servers, and which of them.
+    pub show: ShowServerSessions,
+    /// What an expression may name of the client's session.
+    pub context: Context,
+}
+
+impl ListRequest {
+    fn is_full(&self) -> bool {
+        self.show.form == SessionsForm::Full
     }
 
-    /// The columns of a list, as far as they are known before the servers have answered.
-    pub fn list_columns(&self, full: bool) -> Vec<Column> {
+    /// Which sessions it has.
+    fn included(&self) -> Included {
+        Included {
+            sleeping: self.show.form != SessionsForm::Active,
+            own: self.is_full(),
+        }
+    }
+}
+
+impl Cluster {
+    /// The sessions that the account may see. The last part is an end or an error.
+    pub fn list(self: &Arc<Self>, request: ListRequest) -> ListParts {
+        let cluster = Arc::clone(self);
+        in_parts(async move |sender| {
+            let timeout = request.show.timeout;
+            let deadline = timeout.map_or_else(|| cluster.statement_deadline(), Deadline::after);
+            let chosen = cluster.choose(&request.show.servers, deadline).await?;
+            if request.show.pick.is_all() {
+                return make_list(&cluster, &request, chosen, deadline, &sender).await;
+            }
+            let included = request.included();
+            let picked = evaluated::Request {
+                user: request.user,
+                planner: Planner::Pick {
+                    form: request.show.form,
+                    pick: request.show.pick,
+                },
+                context: request.context,
+                chosen,
+                included,
+                deadline,
+            };
+            evaluated::make(&cluster, &picked, &sender).await
+        })
+    }
+
+    /// The columns of a list. Where it shows all that servers report, and that is not known, they are asked for
+    /// it, before `deadline`.
+    pub async fn list_columns(
+        self: &Arc<Self>,
+        form: SessionsForm,
+        deadline: Deadline,
+    ) -> Vec<Column> {
+        let full = form == SessionsForm::Full;
+        if full && !self.knows_all_headers() {
+            self.learn_headers(deadline).await;
+        }
+        let columns = listed(full, &self.known_headers());
+        columns.iter().map(SessionColumn::column).collect()
+    }
+
+    /// The servers that a statement names; all, where it names none.
+    async fn choose(&self, named: &[ServerRef], deadline: Deadline) -> Result<Chosen, ListError> {
+        if named.is_empty() {
+            return Ok(Chosen::all());
+        }
+        let mut chosen = HashSet::new();
+        for named in named {
+            let server = self.find_server(named, deadline).await;
+            chosen.insert(server.map_err(|error| error.to_sql())?.addr);
+        }
+        Ok(Chosen::at(chosen))
+    }
+
+    /// Learns which columns servers report whose builds have not been asked yet: of each build from one server,
+    /// before `deadline`.
+    pub(super) async fn learn_headers(self: &Arc<Self>, deadline: Deadline) {
+        let snapshot = match self.snapshot() {
+            Some(snapshot) => snapshot,
+            None => match self.refresh_topology(deadline).await {
+                Ok(snapshot) => snapshot,
+                Err(_) => return,
+            },
+        };
+        let asked = self.queries.one_of_each_unknown(&snapshot.servers);
+        let chosen = Chosen::at(asked.iter().map(|server| server.addr).collect());
+        let begun = FanOut::begin(self, deadline, chosen, Columns::All, None).await;
+        if let Ok((fan_out, _, _)) = begun {
+            fan_out.all().await;
+        }
+    }
+
+    /// Whether it is known which columns each server reports.
+    pub(super) fn knows_all_headers(&self) -> bool {
+        let snapshot = self.snapshot();
+        snapshot.is_some_and(|snapshot| self.queries.knows_all(&snapshot.servers))
+    }
+
+    /// What the servers' builds have reported before.
+    pub(super) fn known_headers(&self) -> Vec<Arc<SessionsHeader>> {
         let snapshot = self.snapshot();
         let servers = snapshot
             .as_deref()
             .map_or(&[][..], |snapshot| &snapshot.servers);
-        known_columns(full, &self.queries.headers(servers))
+        self.queries.headers(servers)
     }
 }
 
@@ -101,16 +219,27 @@ where
 /// Makes a list and sends its parts.
 async fn make_list(
     cluster: &Arc<Cluster>,
-    user: &str,
-    full: bool,
+    request: &ListRequest,
+    chosen: Chosen,
     deadline: Deadline,
     sender: &PartSender,
 ) -> Result<(), ListError> {
+    let user = &request.user;
     let budget = Budget::new(row_bytes(cluster));
-    let columns = if full { Columns::All } else { Columns::Listed };
+    let columns = if request.is_full() {
+        Columns::All
+    } else {
+        Columns::Those(Arc::new(made_of(&listed(false, &[]))))
+    };
     let (rights, begun) = tokio::join!(
         cluster.rights(user, deadline),
-        FanOut::begin(cluster, deadline, columns, Some(Arc::clone(&budget)))
+        FanOut::begin(
+            cluster,
+            deadline,
+            chosen,
+            columns,
+            Some(Arc::clone(&budget))
+        )
     );
     let (mut fan_out, snapshot, stale) = begun?;
     let viewer = Viewer {
@@ -122,7 +251,7 @@ async fn make_list(
     let mut going_out = GoingOut {
         cluster,
         snapshot: &snapshot,
-        full,
+        request,
         viewer: &viewer,
         merge: None,
         sender,
@@ -157,7 +286,7 @@ async fn make_list(
 
 /// What the rows of a list may take of `listing_buffer_bytes`: most of it, for many servers less, as the
 /// connections to them take memory, too.
-fn row_bytes(cluster: &Cluster) -> usize {
+pub(super) fn row_bytes(cluster: &Cluster) -> usize {
     let buffer = cluster.settings.listing_buffer_bytes;
     let servers = cluster
         .snapshot()
@@ -170,7 +299,7 @@ fn row_bytes(cluster: &Cluster) -> usize {
 struct GoingOut<'a> {
     cluster: &'a Cluster,
     snapshot: &'a Snapshot,
-    full: bool,
+    request: &'a ListRequest,
     viewer: &'a Viewer<'a>,
     /// From the first rows on.
     merge: Option<Merge<'a>>,
@@ -188,11 +317,11 @@ impl GoingOut<'_> {
                 // Servers of one build do not always report the same, in the middle of an upgrade.
                 let answered = kept.iter().filter_map(|report| report.answer.as_ref().ok());
                 headers.extend(answered.map(|sessions| Arc::clone(sessions.header())));
-                let merge = Merge::new(self.full, &headers, self.viewer);
-                let _ = self
-                    .sender
-                    .send(Ok(ListPart::Columns(merge.columns().to_vec())))
-                    .await;
+                let columns = listed(self.request.is_full(), &headers);
+                let merge = Merge::new(columns, self.request.included(), self.viewer);
+                let columns = merge.columns().iter().map(SessionColumn::column);
+                let columns = ListPart::Columns(columns.collect());
+                let _ = self.sender.send(Ok(columns)).await;
                 none.insert(merge)
             }
         };
@@ -201,7 +330,7 @@ impl GoingOut<'_> {
             let Ok(sessions) = &report.answer else {
                 continue;
             };
-            let mut server = merge.server(&report, sessions);
+            let mut server = merge.server(&report, sessions, 0);
             let mut batch = Rows::new(width);
             for session in sessions.iter() {
                 server.push(&mut batch, session);
@@ -217,14 +346,15 @@ impl GoingOut<'_> {
     /// Sends the rows of servers that have failed, and the end.
     async fn end(self, failed: &[NodeReport], stale: Option<&Stale>) {
         let Some(merge) = self.merge else { return };
-        let (rows, messages) = merge.end(failed, &self.snapshot.unusable, stale);
+        let rows = failed_rows(failed, merge.columns());
+        let messages = merge.end(failed, &self.snapshot.unusable, stale);
         let _ = self.sender.send(Ok(ListPart::Rows(rows))).await;
         let _ = self.sender.send(Ok(ListPart::End(messages))).await;
     }
 }
 
 /// One line for each server that failed.
-fn describe(failed: &[NodeReport]) -> String {
+pub(super) fn describe(failed: &[NodeReport]) -> String {
     let failures = failed.iter().filter_map(|node| {
         let failure = node.answer.as_ref().err()?;
         Some(format!("{}: {failure}", node.server.describe()))

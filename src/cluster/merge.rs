@@ -3,38 +3,23 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use super::failure::NodeFailure;
 use super::fan_out::{NodeReport, Stale, TOPOLOGY};
 use super::own_sessions::OwnSessions;
 use super::rights::Rights;
 use super::servers::Server;
-use super::sessions::{NodeSessions, Session, SessionsHeader};
+use super::session_columns::SessionColumn;
+use super::sessions::{NodeSessions, Session};
 use crate::clients::Clients;
 use crate::statement::diagnostics::Message;
-use crate::table::{Column, Rows, Value};
+use crate::table::{Kind, Rows, Value};
 
 /// Characters of Info in a plain list.
 const INFO_CHARS: usize = 100;
 
 /// Code of the messages that sessions are hidden: "Access denied; you need … privilege".
 pub(super) const HIDDEN: u16 = 1227;
-
-/// The columns that every list shows, in their order.
-const PLAIN: [&str; 13] = [
-    "Ip", "Port", "Zone", "Id", "Tenant", "User", "Host", "Client", "db", "Command", "Time",
-    "State", "Info",
-];
-
-/// What FULL does not show again: it stands in the plain columns already.
-const IN_PLAIN: [&str; 13] = [
-    "svr_ip", "sql_port", "ip", "port", "id", "tenant", "user", "host", "db", "command", "time",
-    "state", "info",
-];
-
-/// The column that marks this proxy's own sessions in a full list.
-const WARDEN: &str = "Warden";
 
 /// Who looks, and what is known about the sessions of this proxy.
 pub(super) struct Viewer<'a> {
@@ -51,15 +36,30 @@ impl Viewer<'_> {
     }
 }
 
+/// Which sessions a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Included {
+    /// Those that are asleep.
+    pub(super) sleeping: bool,
+    /// The proxy's own.
+    pub(super) own: bool,
+}
+
+impl Included {
+    /// All sessions.
+    pub(super) const ALL: Self = Self {
+        sleeping: true,
+        own: true,
+    };
+}
+
 /// A list in the making.
 pub(super) struct Merge<'a> {
-    full: bool,
     viewer: &'a Viewer<'a>,
+    included: Included,
     /// The addresses of this proxy's clients, by their backends and thread ids there.
     clients: HashMap<SocketAddr, HashMap<u32, SocketAddr>>,
-    columns: Vec<Column>,
-    /// The columns that only a full list has, in lower case.
-    further: Vec<String>,
+    sources: Vec<SessionColumn>,
     hidden: bool,
     /// Servers that hide others' sessions from the service account, and what would change that.
     hiding: Vec<(String, String)>,
@@ -68,20 +68,17 @@ pub(super) struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    /// A list with all columns of `headers`: what the servers' builds have reported, now or before.
-    pub(super) fn new(full: bool, headers: &[Arc<SessionsHeader>], viewer: &'a Viewer<'a>) -> Self {
-        let further = if full {
-            further_columns(headers)
-        } else {
-            Vec::new()
-        };
-        let columns = columns(full, &further);
+    /// A list with these columns.
+    pub(super) fn new(
+        sources: Vec<SessionColumn>,
+        included: Included,
+        viewer: &'a Viewer<'a>,
+    ) -> Self {
         Self {
-            full,
             viewer,
+            included,
             clients: viewer.clients.addresses(),
-            columns,
-            further,
+            sources,
             hidden: false,
             hiding: Vec::new(),
             detours: Vec::new(),
@@ -89,15 +86,17 @@ impl<'a> Merge<'a> {
     }
 
     /// The list's columns.
-    pub(super) fn columns(&self) -> &[Column] {
-        &self.columns
+    pub(super) fn columns(&self) -> &[SessionColumn] {
+        &self.sources
     }
 
     /// The rows of a server that has answered are added next.
+    /// `rank` is the server's number in the list's order.
     pub(super) fn server<'s>(
         &'s mut self,
         report: &'s NodeReport,
         sessions: &NodeSessions,
+        rank: u64,
     ) -> ServerRows<'s, 'a> {
         let NodeReport {
             server, through, ..
@@ -109,30 +108,34 @@ impl<'a> Merge<'a> {
             self.hiding.push((server.describe(), grant.clone()));
         }
         let names = &sessions.header().names;
-        let position = |name: &String| names.iter().position(|n| n.eq_ignore_ascii_case(name));
+        let position = |source: &SessionColumn| match source {
+            SessionColumn::Reported(name) => {
+                names.iter().position(|n| n.eq_ignore_ascii_case(name))
+            }
+            _ => None,
+        };
         ServerRows {
             ip: server.addr.ip().to_string(),
             server,
+            rank,
             own: self.viewer.own.on(server.addr),
-            positions: self.further.iter().map(position).collect(),
+            positions: self.sources.iter().map(position).collect(),
             scratch: String::new(),
             merge: self,
         }
     }
 
-    /// The rows of servers that have failed, and the messages.
+    /// What is to be said of the list; of the servers that have failed first.
     pub(super) fn end(
         self,
         failed: &[NodeReport],
         unusable: &[String],
         stale: Option<&Stale>,
-    ) -> (Rows, Vec<Message>) {
-        let mut rows = Rows::new(self.columns.len());
+    ) -> Vec<Message> {
         let mut messages = Vec::new();
         for NodeReport { server, answer, .. } in failed {
             if let Err(failure) = answer {
-                push_failed(&mut rows, server, failure, self.columns.len());
-                messages.push(Message::warning(
+                messages.push(Message::incomplete(
                     failure.code(),
                     not_in_list(server, failure),
                 ));
@@ -143,134 +146,150 @@ impl<'a> Merge<'a> {
                 "{server} shows the service account its own sessions only; others' are NOT in this list; \
                  the service account needs: {grant}"
             );
-            Message::warning(HIDDEN, text)
+            Message::incomplete(HIDDEN, text)
         }));
         messages.extend(self.detours);
         messages.extend(unusable.iter().map(|row| {
             let text = format!(
                 "__all_server names no address in '{row}'; its sessions are NOT in this list"
             );
-            Message::warning(TOPOLOGY, text)
+            Message::incomplete(TOPOLOGY, text)
         }));
         messages.extend(stale.map(Stale::message));
         if self.hidden {
-            let text = "sessions of other users are not shown (needs PROCESS)";
-            messages.push(Message::note(HIDDEN, text));
+            messages.push(hidden_note("sessions"));
         }
-        (rows, messages)
+        messages
     }
 }
 
-fn plain_columns(full: bool) -> Vec<Column> {
-    let column = |&name: &&str| match name {
-        "Port" | "Id" | "Time" => Column::number(name),
-        "Info" if full => Column::long_text(name),
-        _ => Column::text(name),
-    };
-    PLAIN.iter().map(column).collect()
-}
-
-/// The names of all further columns in `headers`, in the order in which they come.
-fn further_columns(headers: &[Arc<SessionsHeader>]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for header in headers {
-        for name in &header.names {
-            let name = name.to_ascii_lowercase();
-            if !IN_PLAIN.contains(&name.as_str()) && !names.contains(&name) {
-                names.push(name);
-            }
+/// The rows of servers that have failed, in a list with these columns.
+pub(super) fn failed_rows(failed: &[NodeReport], sources: &[SessionColumn]) -> Rows {
+    let mut rows = Rows::new(sources.len());
+    for NodeReport { server, answer, .. } in failed {
+        if let Err(failure) = answer {
+            push_failed(&mut rows, server, failure, sources);
         }
     }
-    names
+    rows
 }
 
-/// The columns of a list, as far as the builds that have answered so far tell.
-pub(super) fn known_columns(full: bool, headers: &[Arc<SessionsHeader>]) -> Vec<Column> {
-    columns(full, &further_columns(headers))
-}
-
-fn columns(full: bool, further: &[String]) -> Vec<Column> {
-    let mut columns = plain_columns(full);
-    if full {
-        columns.extend(further.iter().map(|name| Column::text(&capitalized(name))));
-        columns.push(Column::text(WARDEN));
-    }
-    columns
+/// The note that there is more than an account may see.
+pub(super) fn hidden_note(what: &str) -> Message {
+    let text = format!("{what} of other users are not shown (needs PROCESS)");
+    Message::note(HIDDEN, text)
 }
 
 /// Makes one server's rows.
 pub(super) struct ServerRows<'s, 'a> {
     merge: &'s mut Merge<'a>,
     server: &'s Server,
+    rank: u64,
     ip: String,
     /// The ids of the proxy's own sessions there.
     own: Vec<u64>,
-    /// Where the columns that only a full list has stand in the server's answer.
+    /// Where what only this server reports stands in its answer: for each of the list's columns.
     positions: Vec<Option<usize>>,
     scratch: String,
 }
 
 impl ServerRows<'_, '_> {
-    /// Adds a session's row; none where it may not be seen, or is the proxy's own and the list a plain one.
-    pub(super) fn push(&mut self, rows: &mut Rows, session: Session<'_>) {
+    /// Adds a session's row, if the list has this session; says whether it has.
+    pub(super) fn push(&mut self, rows: &mut Rows, session: Session<'_>) -> bool {
         if !self.merge.viewer.sees(session) {
             self.merge.hidden = true;
-            return;
+            return false;
         }
-        let Some(id) = session.id() else { return };
+        let Some(id) = session.id() else { return false };
         let own = self.own.contains(&id);
-        if own && !self.merge.full {
-            return;
+        let included = self.merge.included;
+        if (own && !included.own) || (session.is_asleep() && !included.sleeping) {
+            return false;
         }
         let clients = self.merge.clients.get(&self.server.addr);
         let client = u32::try_from(id)
             .ok()
             .and_then(|id| clients?.get(&id).copied());
-        push_server(rows, &self.ip, self.server);
-        rows.push(Value::Number(id));
-        rows.push_row([session.tenant(), session.user(), session.host()].map(text));
-        match client {
-            Some(address) => {
-                self.scratch.clear();
-                let _ = write!(self.scratch, "{address}");
-                rows.push((&*self.scratch).into());
-            }
-            None => rows.push(text(session.client().as_deref())),
+        for (source, position) in self.merge.sources.iter().zip(&self.positions) {
+            let value = match source {
+                SessionColumn::Ip => (&*self.ip).into(),
+                SessionColumn::Port => Value::Number(self.server.addr.port().into()),
+                SessionColumn::Zone => text(self.server.zone.as_deref()),
+                SessionColumn::Id => Value::Number(id),
+                SessionColumn::Tenant => text(session.tenant()),
+                SessionColumn::User => text(session.user()),
+                SessionColumn::Host => text(session.host()),
+                SessionColumn::Client => match client {
+                    Some(address) => {
+                        self.scratch.clear();
+                        let _ = write!(self.scratch, "{address}");
+                        (&*self.scratch).into()
+                    }
+                    None => {
+                        rows.push(text(session.client().as_deref()));
+                        continue;
+                    }
+                },
+                SessionColumn::Db => text(session.db()),
+                SessionColumn::Command => text(session.command()),
+                SessionColumn::Time => Value::number_or_null(session.time_seconds()),
+                SessionColumn::State => text(session.state()),
+                SessionColumn::Info => text(session.info()),
+                SessionColumn::InfoHead => match session.info() {
+                    Some(info) => {
+                        shorten(info, &mut self.scratch);
+                        (&*self.scratch).into()
+                    }
+                    None => Value::Null,
+                },
+                SessionColumn::Reported(_) => {
+                    let value = position.map_or(Value::Null, |at| session.value(at));
+                    of_kind(value, source.kind())
+                }
+                SessionColumn::Warden => match (own, client) {
+                    (true, _) => "service".into(),
+                    (false, Some(_)) => "client".into(),
+                    (false, None) => Value::Null,
+                },
+                SessionColumn::ServerRank => Value::Number(self.rank),
+            };
+            rows.push(value);
         }
-        rows.push_row([session.db(), session.command()].map(text));
-        rows.push(Value::number_or_null(session.time_seconds()));
-        rows.push(text(session.state()));
-        if self.merge.full {
-            rows.push(text(session.info()));
-            let value = |at: &Option<usize>| at.map_or(Value::Null, |at| session.value(at));
-            rows.push_row(self.positions.iter().map(value));
-            rows.push(match (own, client) {
-                (true, _) => "service".into(),
-                (false, Some(_)) => "client".into(),
-                (false, None) => Value::Null,
-            });
-        } else if let Some(info) = session.info() {
-            shorten(info, &mut self.scratch);
-            rows.push((&*self.scratch).into());
-        } else {
-            rows.push(Value::Null);
+        true
+    }
+}
+
+/// What a server reports is text; a number that is none is NULL.
+fn of_kind(value: Value<'_>, kind: Kind) -> Value<'_> {
+    match (value, kind) {
+        (Value::Text(digits), Kind::Number) => {
+            let number = std::str::from_utf8(digits).ok();
+            Value::number_or_null(number.and_then(|digits| digits.parse().ok()))
         }
+        (Value::Text(digits), Kind::Decimal(_)) => {
+            let number = std::str::from_utf8(digits).ok();
+            let is_number = number.is_some_and(|digits| digits.parse::<f64>().is_ok());
+            if is_number { value } else { Value::Null }
+        }
+        _ => value,
     }
 }
 
 /// Adds the row of a server that has not answered.
-fn push_failed(rows: &mut Rows, server: &Server, failure: &NodeFailure, columns: usize) {
-    let state = failure.kind.to_string();
+fn push_failed(rows: &mut Rows, server: &Server, failure: &NodeFailure, sources: &[SessionColumn]) {
+    let (ip, state) = (server.addr.ip().to_string(), failure.kind.to_string());
     let info = format!("{failure}; its sessions are NOT in this list");
-    push_server(rows, &server.addr.ip().to_string(), server);
-    let rest = PLAIN.iter().skip(SERVER_COLUMNS).map(|name| match *name {
-        "Command" => "ERROR".into(),
-        "State" => (&*state).into(),
-        "Info" => (&*info).into(),
-        _ => Value::Null,
-    });
-    rows.push_row(rest);
-    rows.push_row((PLAIN.len()..columns).map(|_| Value::Null));
+    for source in sources {
+        rows.push(match source {
+            SessionColumn::Ip => (&*ip).into(),
+            SessionColumn::Port => Value::Number(server.addr.port().into()),
+            SessionColumn::Zone => text(server.zone.as_deref()),
+            SessionColumn::Command => "ERROR".into(),
+            SessionColumn::State => (&*state).into(),
+            SessionColumn::Info | SessionColumn::InfoHead => (&*info).into(),
+            _ => Value::Null,
+        });
+    }
 }
 
 /// The warning about a server that has not answered.
@@ -280,19 +299,6 @@ fn not_in_list(server: &Server, failure: &NodeFailure) -> String {
         server.describe(),
         failure.kind
     )
-}
-
-/// How many columns tell the server.
-const SERVER_COLUMNS: usize = 3;
-
-/// Adds the values of a server's columns.
-fn push_server(rows: &mut Rows, ip: &str, server: &Server) {
-    let values: [Value<'_>; SERVER_COLUMNS] = [
-        ip.into(),
-        Value::Number(server.addr.port().into()),
-        Value::text_or_null(server.zone.as_deref()),
-    ];
-    rows.push_row(values);
 }
 
 fn text<'a>(value: Option<&'a (impl AsRef<[u8]> + ?Sized)>) -> Value<'a> {
@@ -321,16 +327,6 @@ fn shorten(info: &[u8], short: &mut String) {
         short.push(c);
         chars += 1;
     }
-}
-
-/// `TRANS_STATE` as `Trans_state`.
-fn capitalized(name: &str) -> String {
-    let mut chars = name.chars();
-    let first = chars.next().map(|first| first.to_ascii_uppercase());
-    first
-        .into_iter()
-        .chain(chars.map(|rest| rest.to_ascii_lowercase()))
-        .collect()
 }
 
 #[cfg(test)]

@@ -12,8 +12,10 @@
 mod ask_any;
 mod budget;
 mod cached_topology;
+mod chosen;
 mod detour;
 mod dial;
+mod evaluated;
 mod examine;
 mod failure;
 mod fan_out;
@@ -24,6 +26,7 @@ mod list;
 mod merge;
 mod node;
 mod own_sessions;
+mod own_tables;
 mod prober;
 mod queries;
 mod rights;
@@ -31,6 +34,7 @@ mod rows;
 mod seeds;
 mod server_list;
 mod servers;
+mod session_columns;
 mod sessions;
 mod topology;
 mod topology_cache;
@@ -45,7 +49,9 @@ use crate::audit::Audit;
 use crate::clients::Clients;
 use crate::deadline::Deadline;
 use crate::secret::Secret;
+use crate::sql::Limits;
 use crate::transport::tls::ServerTls;
+pub use evaluated::SmallTable;
 pub use examine::{
     ClusterView, Difference, Examination, Examined, ExaminedList, Ids, Lacking, SessionKey,
 };
@@ -53,7 +59,7 @@ pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_
 pub use failure::{FailureKind, NodeFailure};
 pub use health::Health;
 pub use kill::{KillError, Killed};
-pub use list::{ListError, ListPart, ListParts};
+pub use list::{ListError, ListPart, ListParts, ListRequest};
 use node::Node;
 use own_sessions::OwnSessions;
 pub use rights::{Rights, RightsPolicy};
@@ -87,13 +93,49 @@ pub struct Settings {
     pub topology_refresh_interval: Duration,
     /// Where the last topology is kept for the next start, if anywhere.
     pub topology_cache: Option<PathBuf>,
+    /// What SQL may take.
+    pub sql: Limits,
     /// Whose rights count.
     pub rights: RightsPolicy,
     /// TLS with the servers; none is used where there is none here.
     pub server_tls: Option<ServerTls>,
 }
 
+/// Connections of the service account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceConnections {
+    /// Those on which a login has succeeded.
+    pub open: usize,
+    /// Those of them that nobody uses now.
+    pub idle: usize,
+}
+
 impl Settings {
+    /// Settings for tests, without a password.
+    #[cfg(test)]
+    pub(crate) fn of_seeds(seeds: &[&str]) -> Self {
+        Self {
+            seeds: seeds.iter().map(|&seed| seed.to_owned()).collect(),
+            user: "root".to_owned(),
+            password: String::new().into(),
+            cluster_name: None,
+            node_timeout: Duration::from_secs(3),
+            connect_timeout: Duration::from_secs(1),
+            node_connections_max: 2,
+            node_idle_timeout: Duration::from_secs(60),
+            listing_buffer_bytes: 0,
+            kill_verify_timeout: Duration::from_secs(5),
+            sql: Limits {
+                rows_max: 1000,
+                timeout: Duration::from_secs(5),
+            },
+            topology_refresh_interval: Duration::from_secs(5),
+            topology_cache: None,
+            rights: RightsPolicy::Account,
+            server_tls: None,
+        }
+    }
+
     /// The service account's own name: the diagnostic group of a login is no part of it.
     pub(crate) fn account(&self) -> &str {
         self.user.split('@').next().unwrap_or_default()
@@ -142,6 +184,12 @@ impl Cluster {
         &self.settings
     }
 
+    /// The cluster's name, where it is known.
+    pub fn name(&self) -> Option<String> {
+        let configured = self.settings.cluster_name.clone();
+        configured.or_else(|| self.snapshot()?.cluster_name.clone())
+    }
+
     /// Which servers answer.
     pub fn health(&self) -> &Health {
         &self.health
@@ -186,6 +234,14 @@ impl Cluster {
             for node in self.all_nodes() {
                 node.close_idle(timeout);
             }
+        }
+    }
+
+    /// The service account's connections to all servers.
+    pub fn service_connections(&self) -> ServiceConnections {
+        ServiceConnections {
+            open: self.own.open(),
+            idle: self.all_nodes().iter().map(|node| node.idle()).sum(),
         }
     }
 

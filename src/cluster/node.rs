@@ -269,6 +269,11 @@ impl Node {
         }
     }
 
+    /// How many connections lie idle.
+    pub(super) fn idle(&self) -> usize {
+        self.idle_conns().len()
+    }
+
     fn idle_conns(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -46,6 +46,13 @@ impl OwnSessions {
         self.on(server).contains(&thread_id)
     }
 
+    /// How many connections are open, on all servers.
+    pub(super) fn open(&self) -> usize {
+        let servers = self.lock();
+        let sessions = servers.values().flat_map(HashMap::values);
+        sessions.filter(|closed| closed.is_none()).count()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SocketAddr, Sessions>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -64,7 +71,9 @@ mod tests {
         let own = OwnSessions::default();
         let server: SocketAddr = "10.0.0.1:2881".parse().unwrap();
         own.insert(server, 7);
+        assert_eq!(own.open(), 1);
         own.remove(server, 7);
+        assert_eq!(own.open(), 0);
         assert!(own.contains(server, 7));
         let long_ago = Instant::now().checked_sub(REMEMBERED_FOR).unwrap();
         own.lock()

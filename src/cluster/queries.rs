@@ -6,7 +6,7 @@
 //! N times.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -61,12 +61,12 @@ pub(super) struct Counted {
 }
 
 /// Which columns a server is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Columns {
     /// All that it has.
     All,
-    /// Those that a plain list is made of; all, until it is known which there are.
-    Listed,
+    /// Of those with these names, in lower case, the ones that it has; all, until it is known which it has.
+    Those(Arc<BTreeSet<String>>),
 }
 
 const ALL_COLUMNS: &str = "*";
@@ -119,14 +119,14 @@ impl KnownQueries {
         &self,
         server: &Server,
         checkout: &mut Checkout,
-        columns: Columns,
+        columns: &Columns,
         deadline: Deadline,
         mut share: Share,
     ) -> Result<NodeSessions, NodeFailure> {
         let known = self.lock().known(server).cloned();
-        if let (Columns::Listed, Some(known)) = (columns, &known) {
-            let listed = known.header.listed().collect::<Vec<_>>().join(", ");
-            let sql = known.query.sql(&listed);
+        if let (Columns::Those(wanted), Some(known)) = (columns, &known) {
+            let those = known.header.those(wanted).collect::<Vec<_>>().join(", ");
+            let sql = known.query.sql(&those);
             match checkout.query(&sql, deadline, &mut share).await {
                 Ok(answer) => {
                     let mut sessions = NodeSessions::new(answer, server.addr, share);
@@ -236,6 +236,24 @@ impl KnownQueries {
         let state = self.lock();
         let known = state.known(server);
         known.is_some_and(|known| known.query == SessionsQuery::View)
+    }
+
+    /// Whether that is known of all these servers.
+    pub(super) fn knows_all(&self, servers: &[Server]) -> bool {
+        let state = self.lock();
+        servers.iter().all(|server| state.known(server).is_some())
+    }
+
+    /// Of those of which it is not known one of each build.
+    pub(super) fn one_of_each_unknown<'s>(&self, servers: &'s [Server]) -> Vec<&'s Server> {
+        let state = self.lock();
+        let mut builds = BTreeSet::new();
+        let unknown = servers
+            .iter()
+            .filter(|server| state.known(server).is_none());
+        unknown
+            .filter(|server| builds.insert(build_key(server)))
+            .collect()
     }
 
     /// The columns that these servers, or others of their builds, have reported before.

@@ -8,15 +8,19 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::BoxFuture;
 
 use super::Cluster;
+use super::chosen::Chosen;
+use super::evaluated::{SmallTable, TableName, send_picked};
 use super::failure::NodeFailure;
 use super::fan_out::{FanOut, NodeReport, Question, TOPOLOGY};
-use super::list::{ListError, ListPart, ListParts, PartSender, in_parts};
+use super::list::{ListError, ListParts, in_parts};
 use super::merge::HIDDEN;
 use super::queries::Counted;
 use super::servers::Server;
 use crate::deadline::Deadline;
+use crate::sql::{Context, Pick};
 use crate::statement::diagnostics::Message;
 use crate::table::{Column, Rows, Value};
+use crate::utc::utc;
 
 /// The question how many sessions a server has: the least that proves that it can be listed.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +47,26 @@ impl Question for AskCount {
 }
 
 impl Cluster {
-    /// All servers, and whether each answers before `deadline`. The numbers of sessions are shown to an
-    /// account that may see others' sessions.
-    pub fn list_servers(self: &Arc<Self>, user: &str, deadline: Deadline) -> ListParts {
+    /// The servers that are picked, and whether each answers before `deadline`. The numbers of sessions are
+    /// shown to an account that may see others' sessions.
+    pub fn list_servers(
+        self: &Arc<Self>,
+        user: &str,
+        pick: Pick,
+        context: Context,
+        deadline: Deadline,
+    ) -> ListParts {
         let (cluster, user) = (Arc::clone(self), user.to_owned());
-        in_parts(async move |sender| make_list(&cluster, &user, deadline, &sender).await)
+        in_parts(async move |sender| {
+            let (rows, messages) = cluster.server_table(&user, deadline).await?;
+            let table = SmallTable {
+                name: TableName::Servers.name(),
+                columns: columns(),
+                rows,
+                messages,
+            };
+            send_picked(table, &pick, &context, cluster.settings.sql, &sender).await
+        })
     }
 
     async fn count_sessions(
@@ -67,60 +86,54 @@ impl Cluster {
     }
 }
 
-async fn make_list(
-    cluster: &Arc<Cluster>,
-    user: &str,
-    deadline: Deadline,
-    sender: &PartSender,
-) -> Result<(), ListError> {
-    let (rights, begun) = tokio::join!(
-        cluster.rights(user, deadline),
-        FanOut::asking(AskCount, cluster, deadline)
-    );
-    let (fan_out, snapshot, stale) = begun?;
-    let reports = fan_out.all().await;
-    let shows_sessions = matches!(&rights, Ok(rights) if rights.see_others);
-    let mut rows = Rows::new(NAMES.len());
-    for report in &reports {
-        let known = Known {
-            shows_sessions,
-            last_seen: cluster.health.last_seen(report.server.addr),
-            topology_age: snapshot.age(),
-        };
-        push_row(&mut rows, report, &known);
-    }
-    let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
-    messages.extend(snapshot.unusable.iter().map(|row| {
-        let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
-        Message::warning(TOPOLOGY, text)
-    }));
-    messages.extend(stale.map(|stale| stale.message()));
-    match rights {
-        Ok(rights) if rights.see_others => {}
-        Ok(_) => messages.push(Message::note(
-            HIDDEN,
-            "the numbers of sessions are not shown (needs PROCESS)",
-        )),
-        // The warnings about the servers say it already.
-        Err(_) if reports.iter().all(|report| report.answer.is_err()) => {}
-        Err(error) => {
-            let text = format!("the numbers of sessions are not shown: {error}");
-            messages.push(Message::warning(RIGHTS, text));
+impl Cluster {
+    /// The rows of that list, and what is to be said of it.
+    pub(super) async fn server_table(
+        self: &Arc<Self>,
+        user: &str,
+        deadline: Deadline,
+    ) -> Result<(Rows, Vec<Message>), ListError> {
+        let (rights, begun) = tokio::join!(
+            self.rights(user, deadline),
+            FanOut::asking(AskCount, self, deadline, Chosen::all())
+        );
+        let (fan_out, snapshot, stale) = begun?;
+        let reports = fan_out.all().await;
+        let shows_sessions = matches!(&rights, Ok(rights) if rights.see_others);
+        let mut rows = Rows::new(NAMES.len());
+        for report in &reports {
+            let known = Known {
+                shows_sessions,
+                last_seen: self.health.last_seen(report.server.addr),
+                topology_age: snapshot.age(),
+            };
+            push_row(&mut rows, report, &known);
         }
+        let mut messages: Vec<Message> = reports.iter().filter_map(warning).collect();
+        messages.extend(snapshot.unusable.iter().map(|row| {
+            let text = format!("__all_server names no address in '{row}'; it is NOT in this list");
+            Message::incomplete(TOPOLOGY, text)
+        }));
+        messages.extend(stale.map(|stale| stale.message()));
+        match rights {
+            Ok(rights) if rights.see_others => {}
+            Ok(_) => messages.push(Message::note(
+                HIDDEN,
+                "the numbers of sessions are not shown (needs PROCESS)",
+            )),
+            // The warnings about the servers say it already.
+            Err(_) if reports.iter().all(|report| report.answer.is_err()) => {}
+            Err(error) => {
+                let text = format!("the numbers of sessions are not shown: {error}");
+                messages.push(Message::incomplete(RIGHTS, text));
+            }
+        }
+        Ok((rows, messages))
     }
-    for part in [
-        ListPart::Columns(columns()),
-        ListPart::Rows(rows),
-        ListPart::End(messages),
-    ] {
-        // That the client has left shows in the channel's being closed.
-        let _ = sender.send(Ok(part)).await;
-    }
-    Ok(())
 }
 
 /// Code of the warning that the rights of an account cannot be read.
-const RIGHTS: u16 = 1105;
+pub(super) const RIGHTS: u16 = 1105;
 
 /// What a row says besides what the server has answered.
 struct Known {
@@ -162,7 +175,7 @@ fn push_row(rows: &mut Rows, report: &NodeReport<Counted>, known: &Known) {
     let NodeReport { server, answer, .. } = report;
     let counted = answer.as_ref().ok();
     let sessions = counted.filter(|all| known.shows_sessions && all.needs_grant.is_none());
-    let time = |time: Option<SystemTime>| time.map(utc);
+    let time = |time: Option<SystemTime>| time.and_then(utc);
     let (started, stopped) = (time(server.start_service_time), time(server.stop_time));
     let (ip, last_seen) = (server.addr.ip().to_string(), time(known.last_seen));
     let error = answer.as_ref().err().map(what_happened);
@@ -192,14 +205,14 @@ fn warning(report: &NodeReport<Counted>) -> Option<Message> {
     match &report.answer {
         Err(failure) => {
             let text = format!("{server}: {}", what_happened(failure));
-            Some(Message::warning(failure.code(), text))
+            Some(Message::incomplete(failure.code(), text))
         }
         Ok(counted) => {
             let grant = counted.needs_grant.as_ref()?;
             let text = format!(
                 "{server}: its sessions cannot be counted; the service account needs: {grant}"
             );
-            Some(Message::warning(HIDDEN, text))
+            Some(Message::incomplete(HIDDEN, text))
         }
     }
 }
@@ -217,11 +230,6 @@ fn yes_or_no(truth: bool) -> &'static str {
 /// To the nearest one.
 fn milliseconds(duration: Duration) -> u64 {
     (duration.as_secs_f64() * 1000.0).round() as u64
-}
-
-/// `2024-07-22T18:01:39Z`
-fn utc(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 #[cfg(test)]
@@ -267,13 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_a_cell_for_each_column_and_times_that_say_they_are_utc() {
+    fn a_row_has_a_cell_for_each_column_and_times_as_now_writes_them() {
         let seen = texts(&report(counted()), true);
         assert_eq!(seen.len(), columns().len());
         assert_eq!(
             seen.join(" "),
-            "10.0.0.1 2881 2882 NULL NULL NULL YES 2024-07-22T18:01:39Z NULL NULL 12 YES 2 NULL \
-             1970-01-01T00:00:00Z 7"
+            "10.0.0.1 2881 2882 NULL NULL NULL YES 2024-07-22 18:01:39 NULL NULL 12 YES 2 NULL \
+             1970-01-01 00:00:00 7"
         );
     }
 
@@ -302,7 +310,7 @@ mod tests {
         let seen = texts(&report, true);
         let why = "NO ANSWER: no answer after 3.0 s in query";
         assert_eq!(&seen[10..14], ["NULL", "NO", "NULL", why]);
-        let warned = Message::warning(4012, format!("10.0.0.1:2881: {why}"));
+        let warned = Message::incomplete(4012, format!("10.0.0.1:2881: {why}"));
         assert_eq!(warning(&report), Some(warned));
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::rows::Answer;
+use crate::utc::YEAR_10000;
 
 /// What a server is asked for the others. All columns, for not every branch has each that we know: they
 /// are read by their names.
@@ -96,13 +97,10 @@ pub(super) fn servers(answer: &Answer) -> (Vec<Server>, Vec<String>) {
 
 /// OceanBase's microseconds since 1970; zero, or what is no time that can be shown, is none.
 fn moment(micros: &str) -> Option<SystemTime> {
-    let micros: u64 = micros.parse().ok()?;
-    let can_be_shown = (1..YEAR_10000 * 1_000_000).contains(&micros);
-    can_be_shown.then(|| SystemTime::UNIX_EPOCH + Duration::from_micros(micros))
+    let since_epoch = Duration::from_micros(micros.parse().ok()?);
+    let can_be_shown = !since_epoch.is_zero() && since_epoch < YEAR_10000;
+    can_be_shown.then(|| SystemTime::UNIX_EPOCH + since_epoch)
 }
-
-/// Its first second, since 1970.
-const YEAR_10000: u64 = 253_402_300_800;
 
 #[cfg(test)]
 mod tests {

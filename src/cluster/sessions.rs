@@ -4,6 +4,7 @@
 //! answer's header.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -45,21 +46,6 @@ pub(super) struct SessionsHeader {
 }
 
 impl SessionsHeader {
-    /// The columns that a plain list is made of.
-    const LISTED: [&str; 11] = [
-        "id",
-        "user",
-        "tenant",
-        "host",
-        "db",
-        "command",
-        "time",
-        "state",
-        "info",
-        "user_client_ip",
-        "user_client_port",
-    ];
-
     fn new(answer: &Answer) -> Self {
         Self {
             id: answer.column("id"),
@@ -78,14 +64,13 @@ impl SessionsHeader {
         }
     }
 
-    /// Of the columns that a plain list is made of, those which this server reports.
-    pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
+    /// Of the columns `wanted`, in lower case, those which this server reports.
+    pub(super) fn those<'a>(
+        &'a self,
+        wanted: &'a BTreeSet<String>,
+    ) -> impl Iterator<Item = &'a str> {
         let names = self.names.iter().map(String::as_str);
-        names.filter(|name| {
-            Self::LISTED
-                .iter()
-                .any(|listed| name.eq_ignore_ascii_case(listed))
-        })
+        names.filter(|name| wanted.contains(&name.to_ascii_lowercase()))
     }
 }
 
@@ -198,6 +183,12 @@ impl<'a> Session<'a> {
 
     pub(super) fn command(&self) -> Option<&'a [u8]> {
         self.text(self.header.command)
+    }
+
+    /// Whether it runs nothing.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.command()
+            .is_some_and(|command| command.eq_ignore_ascii_case(b"Sleep"))
     }
 
     /// Whole seconds: newer servers report `0.0078`, older ones `7`.

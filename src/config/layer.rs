@@ -90,6 +90,13 @@ pub struct Layer {
     /// A file that keeps the list of servers, for a start at which no server answers [default: none]
     #[arg(long, env = "OBWARDEN_TOPOLOGY_CACHE", value_name = "FILE")]
     pub(super) topology_cache: Option<PathBuf>,
+    /// Rows that SQL may take in, and give, in one statement [default: 2000000]
+    #[arg(long, env = "OBWARDEN_SQL_ROWS_MAX", value_name = "ROWS")]
+    pub(super) sql_rows_max: Option<u64>,
+    /// How long SQL may compute in one statement [default: 10s]
+    #[arg(long, env = "OBWARDEN_SQL_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[serde(default, with = "humantime_serde")]
+    pub(super) sql_timeout: Option<Duration>,
     /// How many bytes of rows a list may keep to put them in order [default: 67108864]
     #[arg(long, env = "OBWARDEN_LISTING_BUFFER_BYTES", value_name = "BYTES")]
     pub(super) listing_buffer_bytes: Option<usize>,
@@ -210,6 +217,8 @@ impl Layer {
                 .topology_refresh_interval
                 .or(below.topology_refresh_interval),
             topology_cache: self.topology_cache.or(below.topology_cache),
+            sql_rows_max: self.sql_rows_max.or(below.sql_rows_max),
+            sql_timeout: self.sql_timeout.or(below.sql_timeout),
             listing_buffer_bytes: self.listing_buffer_bytes.or(below.listing_buffer_bytes),
             audit_file: self.audit_file.or(below.audit_file),
             audit_required: self.audit_required.or(below.audit_required),

@@ -13,6 +13,7 @@ use crate::audit::AuditSettings;
 use crate::cluster::{RightsPolicy, Settings};
 use crate::secret::Secret;
 use crate::session::{Limits, LoadBalancers};
+use crate::sql;
 use crate::transport::tls::{ClientTls, ServerTls, Verify};
 use crate::wire::login_name::LoginName;
 
@@ -28,6 +29,8 @@ const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
+const DEFAULT_SQL_ROWS_MAX: u64 = 2_000_000;
+const DEFAULT_SQL_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_MAX_CONNECTIONS: usize = 5000;
 const DEFAULT_PACKET_BYTES_MAX: usize = 1024 * 1024;
 const DEFAULT_TCP_KEEPALIVE: Duration = Duration::from_secs(60);
@@ -175,6 +178,10 @@ impl Layer {
                 )?,
                 topology_cache: self.topology_cache,
                 rights,
+                sql: sql::Limits {
+                    rows_max: self.sql_rows_max.unwrap_or(DEFAULT_SQL_ROWS_MAX),
+                    timeout: timeout("sql_timeout", self.sql_timeout, DEFAULT_SQL_TIMEOUT)?,
+                },
                 listing_buffer_bytes: self
                     .listing_buffer_bytes
                     .unwrap_or(DEFAULT_LISTING_BUFFER_BYTES),

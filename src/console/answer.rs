@@ -1,18 +1,27 @@
 //! What each virtual statement answers: one arm a statement.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use super::Request;
-use crate::cluster::{Cluster, ListParts};
+use super::{Completion, Request, schema};
+use crate::cluster::{Cluster, ListParts, ListRequest};
+use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
-use crate::statement::{ShowServers, Statement, parse};
+use crate::statement::{
+    Grammar, Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared,
+    parse_with,
+};
+use crate::status;
 use crate::table::{Column, Rows, Value};
-use crate::wire::answer::SqlError;
+use crate::wire::answer::{SqlError, takes_backslashes_as_they_are};
 
 /// The answer to a virtual statement.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// It is done; there is nothing to show.
-    Done { messages: Vec<Message> },
+    Done {
+        completion: Completion,
+        messages: Vec<Message>,
+    },
     /// A list, part by part.
     List(ListParts),
     /// What is known of the statement before.
@@ -23,25 +32,39 @@ pub(super) enum Answer {
 ///
 /// # Errors
 /// As the client is to read them.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     text: &str,
     request: &Request,
     cluster: &Arc<Cluster>,
 ) -> Result<Answer, SqlError> {
-    match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(cluster.list(
-                &request.caller.user,
-                show.full,
-                deadline,
-            )))
+    let user = &request.caller.user;
+    let deadline = cluster.statement_deadline();
+    let parameters = request.parameters();
+    let read = parse_with(text, grammar(request), parameters);
+    match read.map_err(|error| error.to_sql())? {
+        Statement::ShowServerSessions(show) => Ok(Answer::List(cluster.list(ListRequest {
+            user: user.clone(),
+            show,
+            context: context(request),
+        }))),
+        Statement::ShowServers(ShowServers { pick }) => {
+            let servers = cluster.list_servers(user, pick, context(request), deadline);
+            Ok(Answer::List(servers))
         }
-        Statement::ShowServers(ShowServers) => {
-            let deadline = cluster.statement_deadline();
-            Ok(Answer::List(
-                cluster.list_servers(&request.caller.user, deadline),
-            ))
+        Statement::ShowWarden(ShowWarden { what, pick }) => {
+            let table = match what {
+                WardenMatter::Clients => cluster.show_clients(user, deadline).await,
+                WardenMatter::Status => status::table(cluster),
+            };
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
+        }
+        Statement::Select(Select { query }) => {
+            let selected = cluster.select(user, query, context(request), deadline);
+            Ok(Answer::List(selected))
+        }
+        Statement::Schema(schema) => {
+            let (table, pick) = schema::describe(&schema, &cluster.tables())?;
+            Ok(Answer::List(cluster.pick(table, pick, context(request))))
         }
         Statement::Kill(kill) => {
             let cluster = Arc::clone(cluster);
@@ -51,7 +74,7 @@ pub(super) async fn answer(
                 cancel,
                 ..
             } = request.clone();
-            let text = text.to_owned();
+            let text = filled(text, parameters.known());
             // In a task of its own: once KILL is sent it goes on to its outcome, whoever leaves.
             let task =
                 tokio::spawn(
@@ -62,9 +85,11 @@ pub(super) async fn answer(
                 .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
             let killed = killed.map_err(|error| error.to_sql())?;
             Ok(Answer::Done {
+                completion: Completion::default(),
                 messages: killed.messages,
             })
         }
+        Statement::KillMany(_) | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
@@ -72,17 +97,90 @@ pub(super) async fn answer(
     }
 }
 
-/// The columns that a statement will show, as far as they are known before it runs.
+/// A statement's parameters, and the columns that it will show as far as they are known before it runs.
+pub(super) struct Preparation {
+    pub(super) parameters: u16,
+    pub(super) columns: Vec<Column>,
+}
+
+/// Prepares a statement.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn columns(text: &str, cluster: &Cluster) -> Result<Vec<Column>, SqlError> {
-    Ok(match parse(text).map_err(|error| error.to_sql())? {
-        Statement::ShowServerSessions(show) => cluster.list_columns(show.full),
-        Statement::ShowServers(ShowServers) => Cluster::server_list_columns(),
-        Statement::Kill(_) => Vec::new(),
+/// When it cannot be read, or not be planned.
+pub(super) async fn prepare(
+    text: &str,
+    request: &Request,
+    cluster: &Arc<Cluster>,
+) -> Result<Preparation, SqlError> {
+    let prepared = parse_prepared(text, grammar(request));
+    let prepared = prepared.map_err(|error| error.to_sql())?;
+    Ok(Preparation {
+        parameters: prepared.placeholders,
+        columns: columns(prepared.statement, request, cluster).await?,
+    })
+}
+
+async fn columns(
+    statement: Statement,
+    request: &Request,
+    cluster: &Arc<Cluster>,
+) -> Result<Vec<Column>, SqlError> {
+    Ok(match statement {
+        Statement::ShowServerSessions(show) => {
+            let deadline = cluster.statement_deadline();
+            cluster.list_columns(show.form, deadline).await
+        }
+        Statement::ShowServers(_) => Cluster::server_list_columns(),
+        Statement::ShowWarden(show) => match show.what {
+            WardenMatter::Clients => Cluster::client_table_columns(),
+            WardenMatter::Status => status::columns(),
+        },
+        Statement::Select(Select { query }) => {
+            let deadline = cluster.statement_deadline();
+            let context = context(request);
+            cluster.select_columns(query, &context, deadline).await?
+        }
+        Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,
+        Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
+}
+
+/// How the session's SQL mode has its statements read.
+fn grammar(request: &Request) -> Grammar {
+    Grammar {
+        backslash_escapes: !takes_backslashes_as_they_are(request.status),
+    }
+}
+
+/// What expressions may name of the session.
+fn context(request: &Request) -> Context {
+    let caller = &request.caller;
+    Context {
+        user: format!("{}@{}", caller.user, caller.client.host()),
+        connection_id: request.thread_id,
+        now: SystemTime::now(),
+        backslash_escapes: grammar(request).backslash_escapes,
+        select_limit: request.select_limit,
+    }
+}
+
+/// The error that a list has no end.
+pub(crate) fn broken_off() -> SqlError {
+    SqlError::new(1105, "obwarden: the list has broken off")
+}
+
+/// The error that a statement was to end.
+pub(crate) fn interrupted() -> SqlError {
+    SqlError::new(1317, "Query execution was interrupted")
+}
+
+/// The error that a statement stands among others.
+pub(crate) fn not_alone() -> SqlError {
+    SqlError::new(
+        1235,
+        "A statement of obwarden's must stand alone: nothing of this packet was run",
+    )
 }
 
 fn diagnostics_columns(diagnostics: &Diagnostics) -> Vec<Column> {

@@ -1,20 +1,21 @@
 //! The door to opensrv-mysql: its callbacks, its columns, its rows.
 
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use opensrv_mysql::{
     AsyncMysqlIntermediary, AsyncMysqlShim, Column as OpensrvColumn, ColumnFlags, ColumnType,
-    ErrorKind, InitWriter, OkResponse, ParamParser, QueryResultWriter, RowWriter,
-    StatementMetaWriter,
+    ErrorKind, InitWriter, IntermediaryOptions, OkResponse, ParamParser, QueryResultWriter,
+    RowWriter, StatementMetaWriter, ToMysqlValue,
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 
-use super::answer::{self, Answer};
-use super::{Command, Outcome, OutcomeCell, Request};
+use super::answer::{self, Answer, broken_off, interrupted};
+use super::{Command, Completion, Defined, Outcome, Request, ToldCell, told};
 use crate::cluster::{Cluster, ListPart, ListParts};
-use crate::statement::diagnostics::{Level, Message};
+use crate::statement::Schema;
+use crate::statement::diagnostics::Message;
 use crate::table::{Column, Kind, Rows, Value};
 use crate::wire::OnePacketReader;
 use crate::wire::answer::SqlError;
@@ -26,15 +27,15 @@ const WRITTEN_AT_ONCE_BYTES: usize = 16 * 1024;
 pub(super) struct Shim {
     request: Request,
     cluster: Arc<Cluster>,
-    outcome: OutcomeCell,
+    told: ToldCell,
 }
 
 impl Shim {
-    pub(super) fn new(request: Request, cluster: Arc<Cluster>, outcome: OutcomeCell) -> Self {
+    pub(super) fn new(request: Request, cluster: Arc<Cluster>, told: ToldCell) -> Self {
         Self {
             request,
             cluster,
-            outcome,
+            told,
         }
     }
 
@@ -44,24 +45,32 @@ impl Shim {
         // opensrv writes packet by packet, and flushes at a reply's end.
         let writer = BufWriter::with_capacity(WRITTEN_AT_ONCE_BYTES, writer);
         let reader = OnePacketReader::new(io::Cursor::new(input).chain(rest));
-        if let Err(error) = AsyncMysqlIntermediary::run_on(self, reader, writer).await {
+        // It would take USE for a COM_INIT_DB, and not ask for an answer.
+        let options = IntermediaryOptions {
+            process_use_statement_on_query: true,
+            ..IntermediaryOptions::default()
+        };
+        let served = AsyncMysqlIntermediary::run_with_options(self, reader, writer, &options);
+        if let Err(error) = served.await {
             // The session sees a reply that breaks off; that it has left is no error.
             tracing::debug!(%error, "a console has ended");
         }
     }
 
     /// Leaves the outcome where the session finds it, before the last packet is written.
-    fn settle(&self, result: Result<(), SqlError>, messages: Option<Vec<Message>>) {
-        let messages = match &result {
-            Ok(()) => messages,
-            Err(SqlError { code, text, .. }) => Some(vec![Message {
-                level: Level::Error,
-                code: *code,
-                text: text.clone(),
-            }]),
+    fn settle(&self, result: Result<Completion, SqlError>, messages: Option<Vec<Message>>) {
+        let outcome = match result {
+            Ok(_) => Outcome { result, messages },
+            Err(error) => Outcome::failed(error),
         };
-        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Outcome { result, messages });
+        told(&self.told).outcome = Some(outcome);
+    }
+
+    /// Says what the next definitions are of, before they are written.
+    fn define(&self, parameters: usize, columns: &[Column]) {
+        let parameters = std::iter::repeat_n(Defined::Parameter, parameters);
+        let columns = columns.iter().map(|column| Defined::Column(column.kind));
+        told(&self.told).definitions = parameters.chain(columns).collect();
     }
 
     async fn run<W: AsyncWrite + Send + Unpin>(
@@ -70,16 +79,20 @@ impl Shim {
         results: QueryResultWriter<'_, W>,
     ) -> io::Result<()> {
         match answer::answer(text, &self.request, &self.cluster).await {
-            Ok(Answer::Done { messages }) => {
-                self.settle(Ok(()), Some(messages));
+            Ok(Answer::Done {
+                completion,
+                messages,
+            }) => {
+                self.settle(Ok(completion), Some(messages));
                 results.completed(OkResponse::default()).await
             }
             Ok(Answer::List(parts)) => self.run_list(parts, results).await,
             Ok(Answer::Diagnostics { columns, rows }) => {
-                let columns = opensrv_columns(&columns);
-                let mut writer = results.start(&columns).await?;
-                write_rows(&mut writer, &rows).await?;
-                self.settle(Ok(()), None);
+                self.define(0, &columns);
+                self.settle(Ok(Completion::default()), None);
+                let opensrv_columns = opensrv_columns(&columns);
+                let mut writer = results.start(&opensrv_columns).await?;
+                write_rows(&mut writer, &columns, &rows).await?;
                 writer.finish().await
             }
             Err(error) => {
@@ -100,7 +113,7 @@ impl Shim {
         results: QueryResultWriter<'_, W>,
     ) -> io::Result<()> {
         let columns = match self.next_part(&mut parts).await {
-            Ok(ListPart::Columns(columns)) => opensrv_columns(&columns),
+            Ok(ListPart::Columns(columns)) => columns,
             other => {
                 self.settle(Err(other.err().unwrap_or_else(broken_off)), None);
                 return results
@@ -108,12 +121,20 @@ impl Shim {
                     .await;
             }
         };
-        let mut writer = results.start(&columns).await?;
+        self.define(0, &columns);
+        let opensrv_columns = opensrv_columns(&columns);
+        let mut writer = results.start(&opensrv_columns).await?;
         loop {
             match self.next_part(&mut parts).await {
-                Ok(ListPart::Rows(rows)) => write_rows(&mut writer, &rows).await?,
+                // A client that does not read holds up its rows, but not the statement's end.
+                Ok(ListPart::Rows(rows)) => tokio::select! {
+                    written = write_rows(&mut writer, &columns, &rows) => written?,
+                    () = self.request.cancel.cancelled() => {
+                        return Err(io::Error::other("interrupted among its rows"));
+                    }
+                },
                 Ok(ListPart::End(messages)) => {
-                    self.settle(Ok(()), Some(messages));
+                    self.settle(Ok(Completion::default()), Some(messages));
                     return writer.finish().await;
                 }
                 other => {
@@ -137,14 +158,10 @@ impl Shim {
                 None => Err(broken_off()),
             },
             () = self.request.cancel.cancelled() => {
-                Err(SqlError::new(1317, "Query execution was interrupted"))
+                Err(interrupted())
             }
         }
     }
-}
-
-fn broken_off() -> SqlError {
-    SqlError::new(1105, "obwarden: the list has broken off")
 }
 
 /// The text of errors as opensrv writes them; the session puts in the real one.
@@ -167,15 +184,24 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
         query: &'a str,
         info: StatementMetaWriter<'a, W>,
     ) -> io::Result<()> {
-        let (Command::Prepare { id, .. } | Command::Execute { id, .. }) = self.request.command
-        else {
-            return Err(io::Error::other("a prepare that nobody has sent"));
+        let id = match self.request.command {
+            Command::Prepare { id, .. } => id,
+            // It has been prepared before: what comes of that, the client knows.
+            Command::Execute { id, .. } => return info.reply(id, &[], &[]).await,
+            Command::Query(_) => return Err(io::Error::other("a prepare that nobody has sent")),
         };
-        match answer::columns(query, &self.cluster) {
-            Ok(columns) => {
-                self.settle(Ok(()), Some(Vec::new()));
-                let columns = opensrv_columns(&columns);
-                info.reply(id, &[], &columns).await
+        match answer::prepare(query, &self.request, &self.cluster).await {
+            Ok(prepared) => {
+                let count = prepared.parameters;
+                self.define(count.into(), &prepared.columns);
+                let completion = Completion {
+                    parameters: count,
+                    ..Completion::default()
+                };
+                self.settle(Ok(completion), Some(Vec::new()));
+                let parameters = vec![opensrv_parameter(); count.into()];
+                let columns = opensrv_columns(&prepared.columns);
+                info.reply(id, &parameters, &columns).await
             }
             Err(error) => {
                 self.settle(Err(error), None);
@@ -202,12 +228,14 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
     {
     }
 
+    /// opensrv takes a USE out of a query by itself; of those only one for the proxy's own tables comes here.
     async fn on_init<'a>(
         &'a mut self,
         _schema: &'a str,
         writer: InitWriter<'a, W>,
     ) -> io::Result<()> {
-        writer.ok().await
+        self.settle(Err(Schema::no_database()), None);
+        writer.error(ErrorKind::ER_UNKNOWN_ERROR, PLACEHOLDER).await
     }
 }
 
@@ -231,21 +259,73 @@ fn opensrv_columns(columns: &[Column]) -> Vec<OpensrvColumn> {
     columns.iter().map(opensrv).collect()
 }
 
+/// A parameter as servers define it: they know nothing of it.
+fn opensrv_parameter() -> OpensrvColumn {
+    OpensrvColumn {
+        table: String::new(),
+        column: "?".to_owned(),
+        coltype: ColumnType::MYSQL_TYPE_VAR_STRING,
+        colflags: ColumnFlags::empty(),
+    }
+}
+
 async fn write_rows<W: AsyncWrite + Unpin>(
     writer: &mut RowWriter<'_, W>,
+    columns: &[Column],
     rows: &Rows,
 ) -> io::Result<()> {
     for row in rows.iter() {
-        for value in row.values() {
-            match value {
-                Value::Null => writer.write_col(None::<u64>)?,
-                Value::Number(number) => writer.write_col(number)?,
-                Value::Integer(number) => writer.write_col(number)?,
-                Value::Real(number) => writer.write_col(number)?,
-                Value::Text(text) => writer.write_col(text)?,
-            }
+        for (value, column) in row.values().zip(columns) {
+            write_value(writer, column.kind, value)?;
         }
         writer.end_row().await?;
     }
     Ok(())
+}
+
+/// Writes a value as its column's kind wants it: opensrv panics over numbers of another kind.
+fn write_value<W: AsyncWrite + Unpin>(
+    writer: &mut RowWriter<'_, W>,
+    kind: Kind,
+    value: Value<'_>,
+) -> io::Result<()> {
+    let mismatch = || {
+        let text = format!("{value:?} in a column of {kind:?}");
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    };
+    match (kind, value) {
+        (_, Value::Null) => writer.write_col(None::<u64>),
+        (Kind::Text | Kind::LongText | Kind::Decimal(_), Value::Text(text)) => {
+            writer.write_col(text)
+        }
+        (Kind::Text | Kind::LongText | Kind::Decimal(_), number) => {
+            writer.write_col(number.to_string())
+        }
+        (Kind::Number, Value::Number(number)) => writer.write_col(number),
+        (Kind::Number, Value::Integer(number)) => {
+            writer.write_col(u64::try_from(number).map_err(|_| mismatch())?)
+        }
+        (Kind::Integer, Value::Integer(number)) => writer.write_col(number),
+        (Kind::Integer, Value::Number(number)) => {
+            writer.write_col(i64::try_from(number).map_err(|_| mismatch())?)
+        }
+        (Kind::Real, Value::Real(number)) => writer.write_col(Double(number)),
+        (Kind::Real, Value::Integer(number)) => writer.write_col(Double(number as f64)),
+        (Kind::Real, Value::Number(number)) => writer.write_col(Double(number as f64)),
+        (Kind::Number | Kind::Integer, Value::Real(_) | Value::Text(_))
+        | (Kind::Real, Value::Text(_)) => Err(mismatch()),
+    }
+}
+
+/// A number of binary precision, which servers write as [`Value`] does.
+struct Double(f64);
+
+impl ToMysqlValue for Double {
+    fn to_mysql_text<W: io::Write>(&self, w: &mut W) -> io::Result<()> {
+        Value::Real(self.0).to_string().to_mysql_text(w)
+    }
+
+    fn to_mysql_bin<W: io::Write>(&self, w: &mut W, column: &OpensrvColumn) -> io::Result<()> {
+        self.0.to_mysql_bin(w, column)
+    }
 }

@@ -245,3 +245,15 @@ proptest! {
         prop_assert!(!masked.contains('Z'), "{}", masked);
     }
 }
+
+#[test]
+fn a_statement_that_is_too_long_is_cut_and_a_password_at_the_cut_does_not_show() {
+    let statement = "SET PASSWORD = 'ZZZZ'";
+    let cut = statement.len() - "ZZ'".len();
+    assert_eq!(written_down(statement, cut), "SET PASSWORD = '***'\u{2026}");
+    assert_eq!(
+        written_down(statement, statement.len()),
+        "SET PASSWORD = '***'"
+    );
+    assert_eq!(written_down("\u{e9}\u{e9}", 1), "\u{e9}\u{2026}");
+}

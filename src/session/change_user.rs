@@ -5,12 +5,14 @@ use std::io;
 use super::login::{Fault, LoginError, admit};
 use super::relay::Ended;
 use super::{Gate, Session};
+use crate::clients::Doing;
 use crate::deadline::Deadline;
 use crate::transport::authenticate;
 use crate::wire::answer::SqlError;
 use crate::wire::attributes::Attributes;
 use crate::wire::authentication::Authentication;
 use crate::wire::capabilities::Capabilities;
+use crate::wire::command::Command;
 use crate::wire::login::ChangeUser;
 use crate::wire::reply::ReplyTracker;
 
@@ -42,6 +44,8 @@ impl Session {
         let (addr, _) = self.registration.key();
         let tls_on_one_side = self.relay.has_tls_on_one_side();
         let deadline = Deadline::after(gate.limits.handshake_timeout);
+        let activity = self.registration.activity();
+        activity.does(Doing::Command(Command::CHANGE_USER));
         let changed = self
             .relay
             .exchange(async |client, backend| {
@@ -62,11 +66,13 @@ impl Session {
             })
             .await
             .map_err(Ended::ClientLost)?;
+        activity.does(Doing::Nothing);
         match changed {
             Ok(status) => {
                 let deprecate_eof = self.capabilities.has(Capabilities::DEPRECATE_EOF);
                 let status = status.unwrap_or(self.relay.tracker.status());
                 self.relay.tracker = ReplyTracker::new(deprecate_eof, status);
+                self.registration.change_user(&name.user);
                 self.caller.user = name.user;
                 self.begin_anew();
                 Ok(())

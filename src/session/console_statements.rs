@@ -1,6 +1,12 @@
-//! The prepared statements that live in the session: those for the console.
+//! The prepared statements that live in the session: those for the console, with all that clients send for
+//! them and what they have opened.
 
 use std::collections::BTreeMap;
+
+use super::cursor::Cursor;
+use crate::wire::answer::SqlError;
+use crate::wire::execute::Execute;
+use crate::wire::parameter::{Parameter, ParameterType};
 
 /// Ids are handed out from here on. Bit 31 and 0xFFFFFFFF mean other things to OceanBase and MariaDB.
 const FIRST_ID: u32 = 0x4000_0000;
@@ -11,10 +17,19 @@ const LAST_PREPARED: u32 = u32::MAX;
 /// Statements that one session may keep prepared for the console.
 pub(super) const STATEMENTS_MAX: usize = 1024;
 
+/// Cursors that one session may have open over them. Each holds a list.
+pub(super) const CURSORS_MAX: usize = 16;
+
+/// What one session may send by COM_STMT_SEND_LONG_DATA for all of them before they are executed, in bytes.
+pub(super) const LONG_DATA_BYTES_MAX: usize = 1024 * 1024;
+
+/// What a piece of data takes of that besides its own bytes.
+const LONG_DATA_ENTRY_BYTES: usize = 64;
+
 /// One session's prepared statements for the console.
 #[derive(Debug, Default)]
 pub(super) struct ConsoleStatements {
-    texts: BTreeMap<u32, String>,
+    statements: BTreeMap<u32, Statement>,
     handed_out: u32,
     last_prepared: LastPrepared,
 }
@@ -30,16 +45,55 @@ enum LastPrepared {
     Nothing,
 }
 
+#[derive(Debug)]
+struct Statement {
+    text: String,
+    /// How many parameters it takes.
+    parameters: u16,
+    /// How they were sent the last time.
+    types: Vec<ParameterType>,
+    long_data: LongData,
+    cursor: Option<Box<Cursor>>,
+}
+
+/// What COM_STMT_SEND_LONG_DATA has brought.
+#[derive(Debug)]
+enum LongData {
+    Kept {
+        /// By the parameters' positions.
+        data: BTreeMap<u16, Vec<u8>>,
+        /// What it takes.
+        bytes: usize,
+    },
+    /// An error until the statement is reset: a client is answered nothing before it executes.
+    Refused(SqlError),
+}
+
+/// A statement that is to be executed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Execution {
+    pub(super) text: String,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) wants_cursor: bool,
+}
+
 impl ConsoleStatements {
     /// An id for a statement that is about to be prepared; none when there are too many.
     pub(super) fn next_id(&self) -> Option<u32> {
-        (self.texts.len() < STATEMENTS_MAX).then(|| FIRST_ID + self.handed_out)
+        (self.statements.len() < STATEMENTS_MAX).then(|| FIRST_ID + self.handed_out)
     }
 
-    /// Keeps a statement under the id that [`Self::next_id`] has given.
-    pub(super) fn keep(&mut self, id: u32, text: String) {
+    /// Keeps a statement with so many parameters under the id that [`Self::next_id`] has given.
+    pub(super) fn keep(&mut self, id: u32, text: String, parameters: u16) {
         self.handed_out = (self.handed_out + 1) % FIRST_ID;
-        self.texts.insert(id, text);
+        let statement = Statement {
+            text,
+            parameters,
+            types: Vec::new(),
+            long_data: LongData::default(),
+            cursor: None,
+        };
+        self.statements.insert(id, statement);
         self.last_prepared = LastPrepared::Console(id);
     }
 
@@ -59,18 +113,113 @@ impl ConsoleStatements {
         match self.last_prepared {
             LastPrepared::Console(last) if id == LAST_PREPARED => Some(last),
             LastPrepared::Nothing if id == LAST_PREPARED => Some(id),
-            _ => self.texts.contains_key(&id).then_some(id),
+            _ => self.statements.contains_key(&id).then_some(id),
         }
     }
 
-    /// The statement's text.
-    pub(super) fn text(&self, id: u32) -> Option<&str> {
-        self.texts.get(&id).map(String::as_str)
+    /// Adds to a parameter's value. What there is no room for is an error when the statement is executed.
+    pub(super) fn add_long_data(&mut self, id: u32, parameter: u16, data: &[u8]) {
+        let all = self.statements.values();
+        let held: usize = all.map(|statement| statement.long_data.bytes()).sum();
+        let Some(statement) = self.statements.get_mut(&id) else {
+            return;
+        };
+        let LongData::Kept { data: kept, bytes } = &mut statement.long_data else {
+            return;
+        };
+        if parameter >= statement.parameters {
+            statement.long_data = LongData::Refused(SqlError::new(
+                1210,
+                "Incorrect arguments to COM_STMT_SEND_LONG_DATA: there is no such parameter",
+            ));
+        } else if held + data.len() + LONG_DATA_ENTRY_BYTES > LONG_DATA_BYTES_MAX {
+            statement.long_data = LongData::Refused(SqlError::new(
+                1105,
+                format!(
+                    "Parameters of obwarden's statements which are set through mysql_send_long_data() are longer \
+                     than {LONG_DATA_BYTES_MAX} bytes"
+                ),
+            ));
+        } else {
+            *bytes += data.len() + LONG_DATA_ENTRY_BYTES;
+            kept.entry(parameter).or_default().extend_from_slice(data);
+        }
+    }
+
+    /// Reads a COM_STMT_EXECUTE of one of these. What has been sent for it before is used up, and its cursor
+    /// is closed.
+    ///
+    /// # Errors
+    /// As the client is to read them.
+    pub(super) fn execute(&mut self, id: u32, payload: &[u8]) -> Result<Execution, SqlError> {
+        let statement = self.statements.get_mut(&id).ok_or_else(|| unknown(id))?;
+        statement.cursor = None;
+        let long_data = match &statement.long_data {
+            LongData::Kept { .. } => std::mem::take(&mut statement.long_data).kept(),
+            LongData::Refused(error) => return Err(error.clone()),
+        };
+        let execute = Execute::read(
+            payload,
+            statement.parameters,
+            &mut statement.types,
+            &long_data,
+        );
+        let execute = execute.map_err(|error| error.to_sql())?;
+        let execution = Execution {
+            text: statement.text.clone(),
+            parameters: execute.parameters,
+            wants_cursor: execute.wants_cursor,
+        };
+        if execution.wants_cursor && self.cursors() >= CURSORS_MAX {
+            let text =
+                format!("Can't open more than {CURSORS_MAX} cursors over virtual statements");
+            return Err(SqlError::new(1461, text));
+        }
+        Ok(execution)
+    }
+
+    /// Keeps the cursor that an execution has opened, or that is still open after a fetch.
+    pub(super) fn keep_cursor(&mut self, id: u32, cursor: Box<Cursor>) {
+        if let Some(statement) = self.statements.get_mut(&id) {
+            statement.cursor = Some(cursor);
+        }
+    }
+
+    /// The statement's cursor, to fetch from it.
+    ///
+    /// # Errors
+    /// When it has none open.
+    pub(super) fn take_cursor(&mut self, id: u32) -> Result<Box<Cursor>, SqlError> {
+        let statement = self.statements.get_mut(&id);
+        let cursor = statement.and_then(|statement| statement.cursor.take());
+        cursor.ok_or_else(|| {
+            let text = format!("The statement ({id}) has no open cursor.");
+            SqlError::new(1421, text)
+        })
+    }
+
+    /// How many cursors are open.
+    fn cursors(&self) -> usize {
+        let statements = self.statements.values();
+        statements
+            .filter(|statement| statement.cursor.is_some())
+            .count()
+    }
+
+    /// Forgets what has been sent for a statement, and closes its cursor.
+    ///
+    /// # Errors
+    /// When there is no such statement.
+    pub(super) fn reset(&mut self, id: u32) -> Result<(), SqlError> {
+        let statement = self.statements.get_mut(&id).ok_or_else(|| unknown(id))?;
+        statement.long_data = LongData::default();
+        statement.cursor = None;
+        Ok(())
     }
 
     /// Forgets one.
     pub(super) fn close(&mut self, id: u32) {
-        self.texts.remove(&id);
+        self.statements.remove(&id);
     }
 
     /// Forgets all.
@@ -79,54 +228,34 @@ impl ConsoleStatements {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn minus_one_means_the_statement_prepared_last_and_only_if_it_is_the_consoles() {
-        let mut statements = ConsoleStatements::default();
-        assert_eq!(statements.resolve(LAST_PREPARED), None);
-        let id = statements.next_id().unwrap();
-        statements.keep(id, "SHOW SERVER SESSIONS".into());
-        assert_eq!(statements.resolve(LAST_PREPARED), Some(id));
-        statements.prepared_on_backend();
-        assert_eq!(statements.resolve(LAST_PREPARED), None);
-        assert_eq!(statements.resolve(id), Some(id));
-    }
-
-    /// A client that sends PREPARE and EXECUTE of the last statement in one write means no older one.
-    #[test]
-    fn minus_one_is_not_the_backends_when_the_console_could_not_prepare_or_has_closed_the_last_one()
-    {
-        let mut statements = ConsoleStatements::default();
-        statements.prepared_on_backend();
-        statements.prepare_on_console();
-        let meant = statements.resolve(LAST_PREPARED).unwrap();
-        assert_eq!(statements.text(meant), None);
-        let id = statements.next_id().unwrap();
-        statements.keep(id, String::new());
-        statements.close(id);
-        assert_eq!(statements.resolve(LAST_PREPARED), Some(id));
-        assert_eq!(statements.text(id), None);
-    }
-
-    #[test]
-    fn a_closed_statement_is_the_backends_to_refuse() {
-        let mut statements = ConsoleStatements::default();
-        let id = statements.next_id().unwrap();
-        statements.keep(id, String::new());
-        statements.close(id);
-        assert_eq!(statements.resolve(id), None);
-        assert_ne!(statements.next_id(), Some(id));
-    }
-
-    #[test]
-    fn a_session_cannot_keep_statements_without_end() {
-        let mut statements = ConsoleStatements::default();
-        while let Some(id) = statements.next_id() {
-            statements.keep(id, String::new());
+impl LongData {
+    fn kept(self) -> BTreeMap<u16, Vec<u8>> {
+        match self {
+            Self::Kept { data, .. } => data,
+            Self::Refused(_) => BTreeMap::new(),
         }
-        assert_eq!(statements.texts.len(), STATEMENTS_MAX);
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Kept { bytes, .. } => *bytes,
+            Self::Refused(_) => 0,
+        }
     }
 }
+
+impl Default for LongData {
+    fn default() -> Self {
+        Self::Kept {
+            data: BTreeMap::new(),
+            bytes: 0,
+        }
+    }
+}
+
+fn unknown(id: u32) -> SqlError {
+    SqlError::new(1243, format!("Unknown prepared statement {id}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -85,10 +85,4 @@ impl Gate {
     pub fn end_sessions(&self) {
         self.ending.begin();
     }
-
-    /// The cluster's name, where it is known.
-    pub(super) fn cluster_name(&self) -> Option<String> {
-        let configured = self.cluster.settings().cluster_name.clone();
-        configured.or_else(|| self.cluster.snapshot()?.cluster_name.clone())
-    }
 }

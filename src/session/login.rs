@@ -312,7 +312,7 @@ pub(super) fn admit(
         .into_iter()
         .chain(in_attributes.as_deref())
     {
-        match gate.cluster_name() {
+        match gate.cluster.name() {
             Some(own) if own != meant => {
                 let text =
                     format!("the login is for cluster '{meant}', but this is cluster '{own}'");

@@ -12,11 +12,13 @@ mod backends;
 mod buffers;
 mod change_user;
 mod console_statements;
+mod cursor;
 mod ending;
 mod farewell;
 mod gate;
 mod limits;
 mod login;
+mod prepared;
 mod proxy_protocol;
 mod relay;
 mod requests;
@@ -29,8 +31,8 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
 
-use crate::audit::Caller;
-use crate::clients::Registration;
+use crate::audit::{Caller, Origin};
+use crate::clients::{Registration, Tls};
 use crate::deadline::Deadline;
 use crate::statement::diagnostics::{Level, Message};
 use crate::transport::{PacketStream, Stream};
@@ -122,6 +124,9 @@ async fn refuse(
         Fault::Client => tracing::info!(%client, %error, "a client is not logged in"),
         Fault::Server => tracing::warn!(%client, %error, "a client is not logged in"),
     }
+    if error.fault() != Fault::Leaving {
+        gate.clients.note_refused();
+    }
     let Some(refusal) = error.to_sql() else {
         return;
     };
@@ -157,16 +162,28 @@ impl Session {
         let tracker = ReplyTracker::new(deprecate_eof, logged_in.status);
         let (client_stream, from_client) = packets.into_parts();
         let (backend, from_backend) = logged_in.backend.into_parts();
-        let mut relay = Relay::new(client_stream, backend, tracker, from_client, from_backend);
-        relay.router.packet_bytes_max = gate.limits.packet_bytes_max;
         let key = (logged_in.backend_addr, logged_in.thread_id);
-        let registration = gate.clients.register(key, client);
+        let tls = Tls {
+            client: client_stream.tls_version(),
+            server: backend.tls_version(),
+        };
+        let registration = gate.clients.register(key, client, &logged_in.user, tls);
+        let activity = Arc::clone(registration.activity());
+        let mut relay = Relay::new(
+            client_stream,
+            backend,
+            tracker,
+            activity,
+            from_client,
+            from_backend,
+        );
+        relay.router.packet_bytes_max = gate.limits.packet_bytes_max;
         Self {
             relay,
             caller: Caller {
                 connection: registration.number(),
                 user: logged_in.user,
-                client,
+                client: Origin::Client(client),
             },
             registration,
             capabilities: logged_in.capabilities,
@@ -207,6 +224,7 @@ impl Session {
     /// The session begins anew: as another user, or reset.
     fn begin_anew(&mut self) {
         self.relay.router.statements.clear();
+        self.relay.router.select_limit = None;
         self.relay.router.last_answer = Answered::Backend;
         self.messages = Arc::default();
     }

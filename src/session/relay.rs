@@ -13,12 +13,14 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::buffers::{Held, Unsent};
 use super::router::{Request, Router, Step};
+use crate::clients::{Activity, Doing};
 use crate::transport::{PacketStream, Stream};
 use crate::wire::command::Command;
 use crate::wire::packet::HEADER_BYTES;
@@ -67,6 +69,8 @@ pub(super) struct Relay<C, B> {
     backend: B,
     pub(super) router: Router,
     pub(super) tracker: ReplyTracker,
+    /// Where others see what goes on here.
+    activity: Arc<Activity>,
     /// From the client: not decided yet, or waiting.
     held: Held,
     to_backend: Unsent,
@@ -100,14 +104,18 @@ where
         client: C,
         backend: B,
         tracker: ReplyTracker,
+        activity: Arc<Activity>,
         from_client: Vec<u8>,
         from_backend: Vec<u8>,
     ) -> Self {
+        activity.received(from_client.len());
+        activity.sent(from_backend.len());
         let mut relay = Self {
             client,
             backend,
             router: Router::new(),
             tracker,
+            activity,
             held: Held::from(&from_client[..]),
             to_backend: Unsent::default(),
             to_client: Unsent::default(),
@@ -178,11 +186,19 @@ where
             Poll::Ready(Ok(bytes)) => bytes,
         };
         let mut notable = None;
+        let mut has_ended = false;
+        self.activity.sent(bytes.len());
         self.tracker.feed(bytes, |outcome| {
+            has_ended = true;
+            self.router.note_reply(outcome);
             if outcome.command == Command::RESET_CONNECTION {
                 notable = Some(outcome);
             }
         });
+        if has_ended {
+            // The next one is being answered, if there is a next one.
+            self.activity.does(Doing::of(self.tracker.running()));
+        }
         if let Err(error) = self.to_client.send(cx, &mut self.client, bytes) {
             return Flow::Event(Event::Ended(Ended::ClientLost(error)));
         }
@@ -229,6 +245,7 @@ where
             }
             Poll::Ready(Ok(bytes)) => bytes,
         };
+        self.activity.received(bytes.len());
         if !self.held.is_empty() {
             self.held.push(bytes);
             return Flow::Moved;
@@ -241,6 +258,7 @@ where
     /// Sends on what of `input` may pass.
     fn route(&mut self, cx: &mut Context<'_>, input: &[u8]) -> Routed {
         let mut passed = 0;
+        let was_running = self.tracker.running();
         let (flow, taken, waits) = loop {
             if passed == input.len() {
                 break (Flow::Moved, 0, false);
@@ -256,6 +274,7 @@ where
                 }
             }
         };
+        self.note_begun(was_running);
         if passed > 0 {
             // A failed write shows when the backend is read.
             let _ = self
@@ -266,6 +285,14 @@ where
             flow,
             done: passed + taken,
             waits,
+        }
+    }
+
+    /// Notes what the backend is to answer now, if it had nothing to answer before.
+    fn note_begun(&self, was_running: Option<Command>) {
+        let running = self.tracker.running();
+        if was_running.is_none() && running.is_some() {
+            self.activity.does(Doing::of(running));
         }
     }
 
@@ -291,7 +318,9 @@ where
     /// Sends a command on, as it came, that the session has taken and is not to answer.
     pub(super) fn pass_on(&mut self, packet: &[u8]) {
         let command = Command(packet.get(HEADER_BYTES).copied().unwrap_or_default());
+        let was_running = self.tracker.running();
         self.router.note_passed(command, &mut self.tracker);
+        self.note_begun(was_running);
         self.to_backend.push(packet);
     }
 
@@ -301,6 +330,7 @@ where
     /// When the client is gone.
     pub(super) async fn send_to_client(&mut self, bytes: &[u8]) -> io::Result<()> {
         poll_fn(|cx| self.to_client.poll_send(cx, &mut self.client)).await?;
+        self.activity.sent(bytes.len());
         self.client.write_all(bytes).await?;
         self.client.flush().await
     }
@@ -334,7 +364,7 @@ where
         while self.held.len() < PIPELINED_BYTES_MAX && !self.client_ended {
             match self.client.read_buf(self.held.tail()).await {
                 Ok(0) => self.client_ended = true,
-                Ok(_) => {}
+                Ok(bytes) => self.activity.received(bytes),
                 Err(_) => return,
             }
         }

@@ -4,11 +4,12 @@
 //! still to come. What is not decided yet is left with the caller, who brings it again with more behind
 //! it. Order is never changed: a command for the console waits until all replies before it are complete.
 
+use crate::sql::SCHEMA;
 use crate::statement::keywords::{self, KillById, Route, UNDECIDED_BYTES_MAX, Undecided};
-use crate::statement::{KillKind, SessionId};
+use crate::statement::{KillKind, SelectLimit, SessionId};
 use crate::wire::command::Command;
 use crate::wire::packet::{HEADER_BYTES, Header};
-use crate::wire::reply::{ReplyTracker, Turn};
+use crate::wire::reply::{Outcome, ReplyTracker, Turn};
 
 use super::console_statements::ConsoleStatements;
 
@@ -35,11 +36,19 @@ pub(super) enum Request {
     /// Prepare a statement for the console.
     Prepare(Vec<u8>),
     /// Execute a statement that lives in the session.
-    Execute { id: u32 },
-    /// Fetch from a statement that lives in the session.
-    Fetch { id: u32 },
+    Execute {
+        id: u32,
+        /// The whole command.
+        payload: Vec<u8>,
+    },
+    /// Execute a statement that lives in the session many times in one command, as MariaDB's clients do.
+    BulkExecute,
+    /// Fetch so many rows from a statement that lives in the session; none where the number is missing.
+    Fetch { id: u32, rows: Option<u32> },
     /// Reset a statement that lives in the session.
-    Reset,
+    Reset { id: u32 },
+    /// Make the schema of the proxy's own tables the default database.
+    UseSchema,
     /// A virtual statement among others in one packet.
     Mixed,
     /// A KILL by a thread id. The server that has this session is to answer it.
@@ -78,6 +87,11 @@ enum At {
 enum Way {
     Backend,
     Nowhere,
+    /// To a parameter of a statement that lives in the session.
+    LongData {
+        id: u32,
+        parameter: u16,
+    },
 }
 
 /// Routes one session's commands.
@@ -90,6 +104,10 @@ pub(super) struct Router {
     pub(super) packet_bytes_max: usize,
     pub(super) statements: ConsoleStatements,
     pub(super) last_answer: Answered,
+    /// How many rows a SELECT over the proxy's own tables gives at most.
+    pub(super) select_limit: Option<u64>,
+    /// What a statement sets that to, to which the backend's reply comes next.
+    select_limit_set: Option<SelectLimit>,
 }
 
 impl Router {
@@ -100,6 +118,8 @@ impl Router {
             packet_bytes_max: UNDECIDED_BYTES_MAX,
             statements: ConsoleStatements::default(),
             last_answer: Answered::Backend,
+            select_limit: None,
+            select_limit_set: None,
         }
     }
 
@@ -144,6 +164,7 @@ impl Router {
     /// Sends as much of a part on its way as is there.
     fn begin_part(&mut self, input: &[u8], header: Header, to: Way) -> Step {
         let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
+        self.keep(to, &input[HEADER_BYTES..bytes]);
         self.leave_part(
             HEADER_BYTES + header.payload_bytes - bytes,
             header.continues(),
@@ -154,8 +175,16 @@ impl Router {
 
     fn rest_of_part(&mut self, input: &[u8], left: usize, continues: bool, to: Way) -> Step {
         let bytes = input.len().min(left);
+        self.keep(to, &input[..bytes]);
         self.leave_part(left - bytes, continues, to);
         to.step(bytes)
+    }
+
+    /// Keeps what belongs to a statement that lives in the session.
+    fn keep(&mut self, to: Way, bytes: &[u8]) {
+        if let Way::LongData { id, parameter } = to {
+            self.statements.add_long_data(id, parameter, bytes);
+        }
     }
 
     fn leave_part(&mut self, left: usize, continues: bool, to: Way) {
@@ -194,6 +223,16 @@ impl Router {
             Command::CHANGE_USER => self.take(packet, tracker, |payload| {
                 Request::ChangeUser(payload.to_vec())
             }),
+            Command::INIT_DB if header.payload_bytes == 1 + SCHEMA.len() => {
+                if !packet.is_whole() {
+                    return Step::More;
+                }
+                let name = &packet.there[1..header.payload_bytes];
+                if name.eq_ignore_ascii_case(SCHEMA.as_bytes()) {
+                    return self.take(packet, tracker, |_| Request::UseSchema);
+                }
+                self.pass(input, header, command, tracker)
+            }
             Command::PROCESS_KILL => {
                 let Some(id) = packet.u32_at(1) else {
                     return self.pass_or_more(input, packet, command, tracker);
@@ -255,6 +294,16 @@ impl Router {
         if let (Route::Kill(kill), Command::QUERY) = (route, command) {
             return self.kill(input, command, packet, tracker, Some(kill));
         }
+        if command == Command::QUERY
+            && whole
+            && let Some(limit) = SelectLimit::set_by(shown)
+        {
+            // Its reply is to be the next one: only that tells whether it counts.
+            if !tracker.idle() {
+                return Step::Wait;
+            }
+            self.select_limit_set = Some(limit);
+        }
         let last_answer = self.last_answer;
         let step = self.pass(input, packet.header, command, tracker);
         if route == Route::Diagnostics {
@@ -278,16 +327,47 @@ impl Router {
             return self.pass(input, packet.header, command, tracker);
         };
         match command {
-            Command::STMT_CLOSE | Command::STMT_SEND_LONG_DATA => {
-                if command == Command::STMT_CLOSE {
-                    self.statements.close(id);
-                }
+            Command::STMT_CLOSE => {
+                self.statements.close(id);
                 self.begin_part(input, packet.header, Way::Nowhere)
             }
-            Command::STMT_FETCH => self.take(packet, tracker, |_| Request::Fetch { id }),
-            Command::STMT_RESET => self.take(packet, tracker, |_| Request::Reset),
-            _ => self.take(packet, tracker, |_| Request::Execute { id }),
+            Command::STMT_SEND_LONG_DATA => self.long_data(input, packet, id),
+            Command::STMT_FETCH => self.take(packet, tracker, |payload| Request::Fetch {
+                id,
+                rows: u32_at(payload, 5),
+            }),
+            Command::STMT_RESET => self.take(packet, tracker, |_| Request::Reset { id }),
+            Command::STMT_BULK_EXECUTE => self.take(packet, tracker, |_| Request::BulkExecute),
+            _ => self.take(packet, tracker, |payload| Request::Execute {
+                id,
+                payload: payload.to_vec(),
+            }),
         }
+    }
+
+    /// A piece of a parameter's value: behind its statement and its position it goes to the statement as it comes.
+    fn long_data(&mut self, input: &[u8], packet: Packet<'_>, id: u32) -> Step {
+        const DATA_AT: usize = HEADER_BYTES + 7;
+        let header = packet.header;
+        if header.payload_bytes < DATA_AT - HEADER_BYTES {
+            // Too short to say anything: servers let it by, too.
+            return self.begin_part(input, header, Way::Nowhere);
+        }
+        let Some(&[low, high]) = input.get(DATA_AT - 2..DATA_AT) else {
+            return Step::More;
+        };
+        let to = Way::LongData {
+            id,
+            parameter: u16::from_le_bytes([low, high]),
+        };
+        let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
+        self.keep(to, &input[DATA_AT..bytes]);
+        self.leave_part(
+            HEADER_BYTES + header.payload_bytes - bytes,
+            header.continues(),
+            to,
+        );
+        to.step(bytes)
     }
 
     /// Too short for its command: the server says so, once it is all there.
@@ -314,6 +394,15 @@ impl Router {
     ) -> Step {
         self.note_passed(command, tracker);
         self.begin_part(input, header, Way::Backend)
+    }
+
+    /// Notes that the backend has answered a command.
+    pub(super) fn note_reply(&mut self, outcome: Outcome) {
+        if let Some(limit) = self.select_limit_set.take()
+            && outcome.succeeded
+        {
+            self.select_limit = limit.rows();
+        }
     }
 
     /// Notes that a command goes to the backend.
@@ -377,7 +466,7 @@ impl Way {
     fn step(self, bytes: usize) -> Step {
         match self {
             Self::Backend => Step::Pass { bytes },
-            Self::Nowhere => Step::Skip { bytes },
+            Self::Nowhere | Self::LongData { .. } => Step::Skip { bytes },
         }
     }
 }
@@ -398,8 +487,12 @@ impl Packet<'_> {
     /// The integer of four bytes at `at` in the payload, if it is there.
     fn u32_at(&self, at: usize) -> Option<u32> {
         let payload = &self.there[..self.there.len().min(self.header.payload_bytes)];
-        Some(u32::from_le_bytes(*payload.get(at..)?.first_chunk()?))
+        u32_at(payload, at)
     }
+}
+
+fn u32_at(payload: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*payload.get(at..)?.first_chunk()?))
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl Database {
                 .collect();
             if columns.is_empty() {
                 // A table has a column at least.
-                columns.push("c".to_owned());
+                columns.push("no_column".to_owned());
             }
             connection.execute_batch(&format!("CREATE TABLE b{name} ({})", columns.join(",")))?;
             let values = vec!["?"; columns.len()].join(",");

@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, Query, Statement};
 use sqlparser::parser::Parser;
 
 use super::*;
-use crate::statement::dialect::Grammar;
+use crate::statement::Grammar;
 use crate::table::{Rows, Value};
 use crate::wire::answer::SqlError;
 

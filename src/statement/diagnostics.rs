@@ -8,14 +8,17 @@ use std::fmt;
 use sqlparser::tokenizer::Token;
 
 use super::parse::{ParseError, Reader};
+use super::pick;
 
 /// How grave a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Something to know.
     Note,
-    /// Something is missing or uncertain.
+    /// Something is uncertain, or not as it was expected.
     Warning,
+    /// A warning that something is missing from the answer, or was not done.
+    Incomplete,
     /// The statement has failed.
     Error,
 }
@@ -24,7 +27,7 @@ impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Note => "Note",
-            Self::Warning => "Warning",
+            Self::Warning | Self::Incomplete => "Warning",
             Self::Error => "Error",
         })
     }
@@ -55,6 +58,15 @@ impl Message {
     pub fn warning(code: u16, text: impl Into<String>) -> Self {
         Self {
             level: Level::Warning,
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// A warning that the answer is not whole.
+    pub fn incomplete(code: u16, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Incomplete,
             code,
             text: text.into(),
         }
@@ -126,25 +138,11 @@ impl Diagnostics {
     }
 
     fn limit(reader: &mut Reader<'_>) -> Result<Form, ParseError> {
-        if !reader.word("LIMIT") {
-            return Ok(Form::Messages {
-                offset: 0,
-                limit: usize::MAX,
-            });
-        }
-        let numbers = (
-            reader.number(),
-            reader.token(&Token::Comma).then(|| reader.number()),
-        );
-        let (offset, limit) = match numbers {
-            (Some(limit), None) => (0, limit),
-            (Some(offset), Some(Some(limit))) => (offset, limit),
-            _ => return Err(reader.syntax(Self::FORM)),
-        };
+        let limit = pick::limit(reader, Self::FORM)?;
         let as_usize = |number| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Form::Messages {
-            offset: as_usize(offset),
-            limit: as_usize(limit),
+            offset: limit.map_or(0, |limit| as_usize(limit.offset)),
+            limit: limit.map_or(usize::MAX, |limit| as_usize(limit.rows)),
         })
     }
 
@@ -176,15 +174,17 @@ mod tests {
                 text: "b".into(),
             },
             Message::warning(3, "c"),
+            Message::incomplete(4, "d"),
         ];
+        assert_eq!(messages[3].level.to_string(), "Warning");
         for (text, codes) in [
-            ("SHOW WARNINGS", vec![1, 2, 3]),
+            ("SHOW WARNINGS", vec![1, 2, 3, 4]),
             ("show errors;", vec![2]),
             ("SHOW WARNINGS LIMIT 2", vec![1, 2]),
-            ("SHOW WARNINGS LIMIT 1, 5", vec![2, 3]),
-            ("SHOW COUNT(*) WARNINGS", vec![1, 2, 3]),
+            ("SHOW WARNINGS LIMIT 1, 5", vec![2, 3, 4]),
+            ("SHOW COUNT(*) WARNINGS", vec![1, 2, 3, 4]),
             ("SHOW COUNT(*) ERRORS", vec![2]),
-            ("SELECT @@warning_count", vec![1, 2, 3]),
+            ("SELECT @@warning_count", vec![1, 2, 3, 4]),
             ("select @@session.error_count", vec![2]),
         ] {
             let Ok(Statement::Diagnostics(diagnostics)) = parse(text) else {

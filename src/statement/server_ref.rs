@@ -1,7 +1,7 @@
 //! How a statement names a server and a session.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A server as a statement names it: an address, with the SQL or the RPC port or with none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,12 @@ pub struct ServerRef {
 }
 
 impl ServerRef {
+    /// Stands for one that is not known yet.
+    pub(super) const STAND_IN: Self = Self {
+        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        port: None,
+    };
+
     /// Reads `10.10.10.1`, `10.10.10.1:2881`, `fe80::1`, `[fe80::1]` or `[fe80::1]:2881`.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(ip) = text.parse() {
@@ -74,6 +80,9 @@ const SEQUENCE_BITS: u32 = 18;
 const SERVER_NUMBER_MAX: u32 = 0xfff;
 
 impl SessionId {
+    /// Stands for one that is not known yet.
+    pub(super) const STAND_IN: Self = Self(1);
+
     /// Reads a decimal id.
     pub fn parse(text: &str) -> Option<Self> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -20,6 +21,19 @@ pub(crate) enum Stream {
 impl Stream {
     pub(crate) fn has_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// The version of TLS that it has, as servers name it; none where it has no TLS.
+    pub(crate) fn tls_version(&self) -> Option<&'static str> {
+        let Self::Tls(tls) = self else {
+            return None;
+        };
+        let (_, tls) = tls.get_ref();
+        Some(match tls.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            _ => "TLS",
+        })
     }
 
     /// Begins TLS by `handshake`. When that fails, or is cut short, the connection is closed.

@@ -15,6 +15,11 @@ pub(super) const OK: u8 = 0x00;
 /// First byte of an ERR packet.
 pub(super) const ERR: u8 = 0xff;
 
+/// Whether a session whose last status flags these are has the SQL mode `NO_BACKSLASH_ESCAPES`.
+pub fn takes_backslashes_as_they_are(status: u16) -> bool {
+    status & StatusFlags::SERVER_STATUS_NO_BACKSLASH_ESCAPES.bits() != 0
+}
+
 /// Of a server's last status flags, those that stay true while somebody else answers.
 pub const STATUS_LASTING: u16 = StatusFlags::SERVER_STATUS_IN_TRANS.bits()
     | StatusFlags::SERVER_STATUS_AUTOCOMMIT.bits()
@@ -43,7 +48,7 @@ impl SqlError {
             1045 => *b"28000",
             1043 | 1053 | 1153 | 1159 => *b"08S01",
             1064 => *b"42000",
-            1044 | 1142 | 1143 | 1227 | 1235 | 1461 => *b"42000",
+            1044 | 1049 | 1142 | 1143 | 1227 | 1235 | 1461 => *b"42000",
             1066 | 1139 | 1248 | 1582 => *b"42000",
             1052 => *b"23000",
             1054 => *b"42S22",

@@ -68,6 +68,40 @@ impl Command {
         }
     }
 
+    /// What a server's list of processes calls a session that runs it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self(0x00) => "Sleep",
+            Self::QUIT => "Quit",
+            Self::INIT_DB => "Init DB",
+            Self::QUERY => "Query",
+            Self::FIELD_LIST => "Field List",
+            Self(0x05) => "Create DB",
+            Self(0x06) => "Drop DB",
+            Self(0x07) => "Refresh",
+            Self(0x08) => "Shutdown",
+            Self::STATISTICS => "Statistics",
+            Self::PROCESS_INFO => "Processlist",
+            Self::PROCESS_KILL => "Kill",
+            Self::DEBUG => "Debug",
+            Self::PING => "Ping",
+            Self::CHANGE_USER => "Change user",
+            Self::BINLOG_DUMP => "Binlog Dump",
+            Self::TABLE_DUMP => "Table Dump",
+            Self::STMT_PREPARE => "Prepare",
+            Self::STMT_EXECUTE => "Execute",
+            Self::STMT_BULK_EXECUTE => "Bulk_execute",
+            Self::STMT_SEND_LONG_DATA => "Long Data",
+            Self::STMT_CLOSE => "Close stmt",
+            Self::STMT_RESET => "Reset stmt",
+            Self::SET_OPTION => "Set option",
+            Self::STMT_FETCH => "Fetch",
+            Self::BINLOG_DUMP_GTID => "Binlog Dump GTID",
+            Self::RESET_CONNECTION => "Reset connection",
+            _ => "Unknown",
+        }
+    }
+
     /// Whether this command names a prepared statement in its first four bytes of payload.
     pub fn names_statement(self) -> bool {
         matches!(

@@ -2,8 +2,8 @@
 //!
 //! Everything here takes bytes and gives values: headers are walked ([`packet`]), replies followed to
 //! their end ([`reply`]), logins read and rewritten ([`greeting`], [`login`], [`attributes`]) and followed
-//! ([`authentication`]), and the
-//! few packets that the proxy speaks in its own name built ([`answer`]).
+//! ([`authentication`]), the parameters of prepared statements read ([`execute`]), and the few packets that the
+//! proxy speaks in its own name built ([`answer`]).
 
 pub mod answer;
 pub mod attributes;
@@ -11,11 +11,13 @@ pub mod authentication;
 pub mod capabilities;
 pub mod command;
 pub mod cursor;
+pub mod execute;
 pub mod greeting;
 pub mod login;
 pub mod login_name;
 mod one_packet_reader;
 pub mod packet;
+pub mod parameter;
 pub mod reply;
 
 pub use one_packet_reader::OnePacketReader;

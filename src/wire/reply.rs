@@ -21,7 +21,9 @@ use super::packet::{PART_BYTES_MAX, PacketWalker, Passed, Report};
 /// `SERVER_MORE_RESULTS_EXISTS`: another result of the same command follows.
 const MORE_RESULTS: u16 = 0x0008;
 /// `SERVER_STATUS_CURSOR_EXISTS`: the rows stay on the server until they are fetched.
-const CURSOR_EXISTS: u16 = 0x0040;
+pub const CURSOR_EXISTS: u16 = 0x0040;
+/// `SERVER_STATUS_LAST_ROW_SENT`: a fetch has come to the end of the rows, and the cursor is closed.
+pub const LAST_ROW_SENT: u16 = 0x0080;
 
 /// First byte of a LOCAL INFILE request.
 const LOCAL_INFILE: u8 = 0xfb;
@@ -122,6 +124,11 @@ impl ReplyTracker {
         if command.reply() != ReplyShape::None {
             self.replies.expected.push_back(command);
         }
+    }
+
+    /// The command that is being answered, if any is.
+    pub fn running(&self) -> Option<Command> {
+        self.replies.expected.front().copied()
     }
 
     /// Whether all replies are complete.

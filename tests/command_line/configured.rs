@@ -138,7 +138,13 @@ async fn help_lists_every_option_with_its_variable() {
         assert!(help.stdout.contains(&format!("{flag} <")), "{flag}");
         assert!(help.stdout.contains(&variable), "{variable}");
     }
-    for word in ["--check", "--version", "OBWARDEN_PASSWORD,"] {
+    for word in [
+        "--check",
+        "--execute <STATEMENT>",
+        "--format <FORMAT>",
+        "--version",
+        "OBWARDEN_PASSWORD,",
+    ] {
         assert!(help.stdout.contains(word), "{word}");
     }
     let version = run(&["--version"], &[]).await;

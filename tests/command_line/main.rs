@@ -3,19 +3,19 @@
 
 mod check;
 mod configured;
+mod execute;
 mod lifecycle;
 mod mistakes;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::process::Stdio;
+use std::process::Output;
 
 use testkit::cluster::Cluster;
 use testkit::mariadb::MariadbCluster;
-use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use support::SOON;
+use support::{SOON, obwarden};
 
 /// One node is enough where obwarden only logs on.
 async fn node() -> &'static Cluster {
@@ -33,26 +33,20 @@ struct Ended {
 
 /// Runs obwarden with these arguments and variables and no others of its own.
 async fn run(args: &[&str], vars: &[(&str, &str)]) -> Ended {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_obwarden"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("OBWARDEN_") {
-            command.env_remove(name);
-        }
-    }
-    command
-        .args(args)
-        .envs(vars.iter().copied())
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = tokio::time::timeout(SOON, command.output())
+    let output = tokio::time::timeout(SOON, obwarden(args, vars).output())
         .await
-        .unwrap_or_else(|_| panic!("{args:?}: still running after {SOON:?}"))
-        .expect("obwarden");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Ended {
-        code: output.status.code(),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
+        .unwrap_or_else(|_| panic!("{args:?}: still running after {SOON:?}"));
+    Ended::with(output.expect("obwarden"))
+}
+
+impl Ended {
+    fn with(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, OptsBuilder};
+use mysql_async::{Conn, OptsBuilder, Row};
 use testkit::cluster::Cluster;
 use testkit::mariadb::MariadbCluster;
 use testkit::seekdb::SeekdbCluster;
@@ -79,6 +79,10 @@ async fn a_change_of_user_is_passed_through(stage: &Stage) {
     let user: Option<String> = client.query_first("SELECT CURRENT_USER()").await.unwrap();
     assert_eq!(user.as_deref(), Some("changed@%"));
     client.query_drop("SHOW SERVER SESSIONS").await.unwrap();
+    let clients: Vec<Row> = client.query("SHOW WARDEN CLIENTS").await.unwrap();
+    let own = |row: &&Row| row.get::<u32, _>("Id") == Some(client.id());
+    let user = clients.iter().find(own).map(|row| row.get("User"));
+    assert_eq!(user, Some(Some("changed".to_owned())));
     stage.backend().execute("DROP USER changed").await.unwrap();
 }
 

@@ -4,6 +4,7 @@
 //! Each body runs on OceanBase's kernel and on MariaDB. The clusters are shared, so that a test counts
 //! on no sessions but those that it has opened.
 
+mod execute;
 mod kill;
 mod kill_by_id;
 mod kill_query;

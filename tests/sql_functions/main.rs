@@ -15,7 +15,7 @@ mod there;
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::Parser;
 
-use obwarden::statement::dialect::Grammar;
+use obwarden::statement::Grammar;
 
 /// How a column's values are told, as far as both sides agree on it: a decimal without digits behind its point
 /// is a whole number to every client.

@@ -10,6 +10,7 @@
 
 use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
@@ -18,6 +19,7 @@ use testkit::sim::SimCluster;
 use testkit::warden::{Warden, WardenBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 pub mod real;
@@ -38,6 +40,22 @@ pub fn builder() -> WardenBuilder {
 pub async fn warden(cluster: &SimCluster, args: &[&str]) -> Warden {
     let started = builder().servers(cluster.seeds()).args(args).start().await;
     started.expect("obwarden starts")
+}
+
+/// What runs the program under test, and no server: with these arguments, and these variables of its own only.
+pub fn obwarden(args: &[&str], vars: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_obwarden"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OBWARDEN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .args(args)
+        .envs(vars.iter().copied())
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
 }
 
 pub fn opts(addr: SocketAddr, user: &str) -> OptsBuilder {

@@ -39,6 +39,11 @@ async fn mysql_works_whichever_of_the_two_connections_have_tls() {
                 let backend = said.lines().find(|line| line.contains("Ssl_cipher"));
                 let backend_has_tls = backend.is_some_and(|line| line.contains("TLS"));
                 assert_eq!(backend_has_tls, server_tls != "off", "{legs}: {said}");
+                let listed = mysql(&warden, &options, "SHOW WARDEN CLIENTS").await;
+                let listed = listed.unwrap_or_else(|said| panic!("{legs}: {said}"));
+                let legs_with_tls = usize::from(client_has_tls) + usize::from(backend_has_tls);
+                let told = listed.matches(" TLSv1.").count();
+                assert_eq!(told, legs_with_tls, "{legs}: {listed}");
                 virtual_statements_work(house, &warden, &options, &legs).await;
             }
         }

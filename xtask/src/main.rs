@@ -1,7 +1,8 @@
-//! Developer commands: `cargo xtask demo`, `cargo xtask test` and `cargo xtask bench`.
+//! Developer commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench` and `cargo xtask fuzz`.
 
 mod bench;
 mod demo;
+mod fuzz;
 mod install;
 mod progress;
 mod test;
@@ -21,6 +22,8 @@ enum Command {
     /// Measure, and write the tables of BENCHMARKS.md
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Give the parsers arbitrary input
+    Fuzz(fuzz::Options),
 }
 
 #[tokio::main]
@@ -29,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Demo(options) => demo::run(options).await,
         Command::Test => test::run().await,
         Command::Bench(bench) => bench::run(bench).await,
+        Command::Fuzz(options) => fuzz::run(options).await,
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

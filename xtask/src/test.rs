@@ -10,9 +10,24 @@ use anyhow::{Context, Result};
 
 use crate::install;
 
+/// The fuzz targets are a workspace of their own, which shares what is built.
+const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/Cargo.toml");
+const TARGET_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
+
 /// Documentation tests have a run of their own before the others, which close the output.
-const STEPS: [&[&str]; 4] = [
+const STEPS: [&[&str]; 6] = [
     &["fmt", "--all", "--check"],
+    &["fmt", "--manifest-path", FUZZ, "--check"],
+    &[
+        "clippy",
+        "--manifest-path",
+        FUZZ,
+        "--target-dir",
+        TARGET_DIR,
+        "--",
+        "-D",
+        "warnings",
+    ],
     &[
         "clippy",
         "--workspace",

@@ -1,22 +1,10 @@
 use super::*;
-use crate::cluster::RightsPolicy;
 
 fn settings(seeds: &[&str], cluster_name: Option<&str>) -> Settings {
     Settings {
-        seeds: seeds.iter().map(|&seed| seed.to_owned()).collect(),
-        user: "root".into(),
         password: "secret".to_owned().into(),
         cluster_name: cluster_name.map(str::to_owned),
-        node_timeout: Duration::from_secs(3),
-        connect_timeout: Duration::from_secs(1),
-        node_connections_max: 2,
-        node_idle_timeout: Duration::from_secs(60),
-        listing_buffer_bytes: 0,
-        kill_verify_timeout: Duration::from_secs(5),
-        topology_refresh_interval: Duration::from_secs(5),
-        topology_cache: None,
-        rights: RightsPolicy::Account,
-        server_tls: None,
+        ..Settings::of_seeds(seeds)
     }
 }
 

@@ -9,6 +9,7 @@ use super::running::Running;
 use crate::audit::{Attempt, Victim};
 use crate::cluster::Cluster;
 use crate::cluster::budget::Share;
+use crate::cluster::chosen::Chosen;
 use crate::cluster::failure::NodeFailure;
 use crate::cluster::fan_out::FanOut;
 use crate::cluster::merge::Viewer;
@@ -105,7 +106,7 @@ impl Cluster {
     ) -> Result<(Checkout, NodeSessions), NodeFailure> {
         let (queries, share) = (&self.queries, Share::unlimited());
         let answer = queries
-            .ask(server, &mut checkout, Columns::All, deadline, share)
+            .ask(server, &mut checkout, &Columns::All, deadline, share)
             .await;
         match answer {
             Ok(sessions) => Ok((checkout, sessions)),
@@ -124,7 +125,9 @@ impl Cluster {
         viewer: &Viewer<'_>,
         deadline: Deadline,
     ) -> Vec<String> {
-        let Ok((fan_out, _, _)) = FanOut::begin(self, deadline, Columns::All, None).await else {
+        let Ok((fan_out, _, _)) =
+            FanOut::begin(self, deadline, Chosen::all(), Columns::All, None).await
+        else {
             return Vec::new();
         };
         let reports = fan_out.all().await;

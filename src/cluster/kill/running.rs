@@ -23,8 +23,7 @@ pub(super) struct Running {
 impl Running {
     /// What `session` was running when it was seen at `seen_at`; none if it was idle.
     pub(super) fn of(session: Session<'_>, seen_at: Instant) -> Option<Self> {
-        let command = session.command();
-        if command.is_some_and(|command| command.eq_ignore_ascii_case(b"Sleep")) {
+        if session.is_asleep() {
             return None;
         }
         let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);

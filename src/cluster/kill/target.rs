@@ -27,7 +27,7 @@ impl Cluster {
     }
 
     /// The server of this name; the topology is read anew if it is not known.
-    async fn find_server(
+    pub(in crate::cluster) async fn find_server(
         &self,
         named: &ServerRef,
         deadline: Deadline,

@@ -81,7 +81,7 @@ impl Cluster {
                     let text = format!(
                         "the server has accepted the KILL of {id}, but could not be asked whether it is gone: {failure}"
                     );
-                    return Some(Message::warning(STILL_THERE, text));
+                    return Some(Message::incomplete(STILL_THERE, text));
                 }
             };
             if prey.is_gone(id, &sessions) {
@@ -91,7 +91,7 @@ impl Cluster {
             if deadline.limit(tokio::time::sleep(pause)).await.is_err() {
                 checkout.give_back();
                 let text = prey.is_still_there(id, patience);
-                return Some(Message::warning(STILL_THERE, text));
+                return Some(Message::incomplete(STILL_THERE, text));
             }
             pause = (pause * 2).min(VERIFY_PAUSE_MAX);
         }

@@ -1,13 +1,17 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::clients::Tls;
 use crate::cluster::budget::Share;
 use crate::cluster::failure::Stage;
 use crate::cluster::fan_out::Stale;
 use crate::cluster::rows::Answer;
+use crate::cluster::session_columns::listed;
 use crate::cluster::sessions::NodeSessions;
 use crate::cluster::topology::TopologyError;
 use crate::statement::diagnostics::Level;
+use crate::table::Column;
 
 const COLUMNS: [&str; 6] = ["ID", "USER", "HOST", "COMMAND", "TIME", "INFO"];
 
@@ -61,17 +65,23 @@ fn merge(
         nodes.into_iter().partition(|node| node.answer.is_ok());
     let header = |node: &NodeReport| node.answer.as_ref().ok().map(|s| Arc::clone(s.header()));
     let headers: Vec<_> = answered.iter().filter_map(header).collect();
-    let mut merge = Merge::new(full, &headers, viewer);
-    let columns = merge.columns().to_vec();
+    let included = Included {
+        sleeping: true,
+        own: full,
+    };
+    let mut merge = Merge::new(listed(full, &headers), included, viewer);
+    let sources = merge.columns().to_vec();
+    let columns: Vec<Column> = sources.iter().map(SessionColumn::column).collect();
     let mut rows = Rows::new(columns.len());
     for node in &answered {
         let sessions = node.answer.as_ref().unwrap();
-        let mut server = merge.server(node, sessions);
+        let mut server = merge.server(node, sessions, 0);
         for session in sessions.iter() {
             server.push(&mut rows, session);
         }
     }
-    let (failed, messages) = merge.end(&failed, unusable, stale);
+    let messages = merge.end(&failed, unusable, stale);
+    let failed = failed_rows(&failed, &sources);
     let rows = rows.iter().chain(failed.iter());
     let rows = rows
         .map(|row| row.values().map(shown_value).collect())
@@ -97,7 +107,8 @@ fn list(
 ) -> Listing {
     let clients = Arc::new(Clients::default());
     let key = ("10.0.0.1:2881".parse().unwrap(), 7);
-    let _client = clients.register(key, "192.0.2.9:5000".parse().unwrap());
+    let address = "192.0.2.9:5000".parse().unwrap();
+    let _client = clients.register(key, address, "dba", Tls::default());
     let viewer = Viewer {
         user,
         rights,
@@ -203,7 +214,7 @@ fn two_builds_with_two_sets_of_columns_make_one_list() {
         ALL,
         &OwnSessions::default(),
     );
-    let names: Vec<&str> = listing.columns[PLAIN.len()..]
+    let names: Vec<&str> = listing.columns[listed(false, &[]).len()..]
         .iter()
         .map(|c| c.name.as_str())
         .collect();
@@ -288,6 +299,8 @@ fn an_old_topology_and_a_row_without_address_are_told() {
         &["host:2881".to_owned()],
         Some(&stale),
     );
+    let mut levels = listing.messages.iter().map(|message| message.level);
+    assert!(levels.all(|level| level == Level::Incomplete));
     let texts: Vec<String> = listing.messages.into_iter().map(|m| m.text).collect();
     assert!(texts[0].contains("'host:2881'"), "{texts:?}");
     assert!(
@@ -322,7 +335,7 @@ fn a_server_that_hides_sessions_from_the_service_account_is_a_warning() {
     let [message] = &listing.messages[..] else {
         panic!("one server, one warning: {:?}", listing.messages);
     };
-    assert_eq!((message.level, message.code), (Level::Warning, 1227));
+    assert_eq!((message.level, message.code), (Level::Incomplete, 1227));
     for part in [
         "10.0.0.1:2881 (z1)",
         "NOT in this list",

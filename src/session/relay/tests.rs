@@ -22,7 +22,14 @@ fn stage(pipe_bytes: usize) -> Stage {
     let (client_reads, client_writes) = tokio::io::split(client);
     let (backend_reads, backend_writes) = tokio::io::split(backend);
     let tracker = ReplyTracker::new(false, 2);
-    let relay = Relay::new(relay_client, relay_backend, tracker, Vec::new(), Vec::new());
+    let relay = Relay::new(
+        relay_client,
+        relay_backend,
+        tracker,
+        Arc::default(),
+        Vec::new(),
+        Vec::new(),
+    );
     Stage {
         relay,
         client_reads,
@@ -284,6 +291,7 @@ async fn nothing_is_left_in_streams_that_keep_bytes_of_their_own() {
         BufStream::new(relay_client),
         BufStream::new(relay_backend),
         ReplyTracker::new(false, 2),
+        Arc::default(),
         Vec::new(),
         Vec::new(),
     );
@@ -309,4 +317,58 @@ async fn nothing_is_left_in_streams_that_keep_bytes_of_their_own() {
         event = relay.next() => panic!("{event:?}"),
         () = play => {}
     }
+}
+
+#[tokio::test]
+async fn what_goes_by_is_counted_and_each_command_shows_until_it_is_answered() {
+    let mut stage = stage(4096);
+    let activity = Arc::clone(&stage.relay.activity);
+    let doing = || activity.now().0;
+    let mut commands = query("SELECT 1");
+    let first = commands.len();
+    put_packet(&mut commands, 0, &[Command::PING.0]);
+    let play = async {
+        stage.client_writes.write_all(&commands).await.unwrap();
+        read(&mut stage.backend_reads, commands.len()).await;
+        assert_eq!(doing(), Doing::Command(Command::QUERY));
+        stage.backend_writes.write_all(&OK[..4]).await.unwrap();
+        read(&mut stage.client_reads, 4).await;
+        assert_eq!(
+            doing(),
+            Doing::Command(Command::QUERY),
+            "its reply is not all there"
+        );
+        stage.backend_writes.write_all(&OK[4..]).await.unwrap();
+        read(&mut stage.client_reads, OK.len() - 4).await;
+        assert_eq!(doing(), Doing::Command(Command::PING));
+        stage.backend_writes.write_all(OK).await.unwrap();
+        read(&mut stage.client_reads, OK.len()).await;
+        assert_eq!(doing(), Doing::Nothing);
+    };
+    tokio::select! {
+        event = stage.relay.next() => panic!("{event:?}"),
+        () = play => {}
+    }
+    let mut traffic = activity.traffic();
+    assert_eq!(
+        (traffic.bytes_in, traffic.bytes_out),
+        (commands.len() as u64, 2 * OK.len() as u64)
+    );
+
+    stage
+        .client_writes
+        .write_all(&query("SHOW SERVERS"))
+        .await
+        .unwrap();
+    let event = stage.relay.next().await;
+    assert!(
+        matches!(event, Event::Request(Request::Query(_))),
+        "{event:?}"
+    );
+    stage.relay.send_to_client(b"answer").await.unwrap();
+    stage.relay.pass_on(&commands[..first]);
+    assert_eq!(doing(), Doing::Command(Command::QUERY));
+    traffic.bytes_in += query("SHOW SERVERS").len() as u64;
+    traffic.bytes_out += b"answer".len() as u64;
+    assert_eq!(activity.traffic(), traffic);
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::wire::packet::put_packet;
+use crate::wire::parameter::Parameter;
 
 fn packet(command: Command, rest: &[u8]) -> Vec<u8> {
     let mut payload = vec![command.0];
@@ -40,7 +41,7 @@ fn route(
 fn with_prepared() -> (Router, u32) {
     let mut router = Router::new();
     let id = router.statements.next_id().unwrap();
-    router.statements.keep(id, "SHOW SERVER SESSIONS".into());
+    router.statements.keep(id, "SHOW SERVER SESSIONS".into(), 1);
     (router, id)
 }
 
@@ -219,26 +220,43 @@ fn a_prepared_virtual_statement_is_the_sessions_in_every_command() {
     };
     let bytes = HEADER_BYTES + 10;
     let step = taken(Command::STMT_EXECUTE, &[0, 1, 0, 0, 0]);
+    let payload = [&[0x17], &id_bytes[..], &[0, 1, 0, 0, 0]].concat();
     assert_eq!(
         step,
         Step::Take {
             bytes,
-            request: Request::Execute { id }
+            request: Request::Execute { id, payload }
         }
     );
-    let step = taken(Command::STMT_FETCH, &[1, 0, 0, 0, 0]);
+    let rows = Some(7);
+    let step = taken(Command::STMT_FETCH, &[7, 0, 0, 0]);
     assert_eq!(
         step,
         Step::Take {
-            bytes,
-            request: Request::Fetch { id }
+            bytes: bytes - 1,
+            request: Request::Fetch { id, rows }
+        }
+    );
+    let step = taken(Command::STMT_FETCH, &[7, 0, 0]);
+    assert_eq!(
+        step,
+        Step::Take {
+            bytes: bytes - 2,
+            request: Request::Fetch { id, rows: None }
+        }
+    );
+    assert_eq!(
+        taken(Command::STMT_BULK_EXECUTE, &[0, 0]),
+        Step::Take {
+            bytes: HEADER_BYTES + 7,
+            request: Request::BulkExecute
         }
     );
     assert_eq!(
         taken(Command::STMT_RESET, &[]),
         Step::Take {
             bytes: HEADER_BYTES + 5,
-            request: Request::Reset
+            request: Request::Reset { id }
         }
     );
     assert_eq!(
@@ -260,28 +278,104 @@ fn a_prepared_virtual_statement_is_the_sessions_in_every_command() {
 }
 
 #[test]
-fn long_data_for_a_virtual_statement_is_dropped_to_its_last_byte() {
-    let (mut router, id) = with_prepared();
+fn long_data_for_a_virtual_statement_stays_with_it_wherever_it_is_cut() {
+    let text = b"a long text of some length";
+    let (_, id) = with_prepared();
     let mut body = id.to_le_bytes().to_vec();
-    body.extend_from_slice(&[0; 1000]);
+    body.extend_from_slice(&[0, 0]);
+    body.extend_from_slice(text);
     let mut input = packet(Command::STMT_SEND_LONG_DATA, &body);
-    let skipped = input.len();
+    let kept = input.len();
     input.extend(packet(Command::PING, b""));
-    let mut tracker = idle();
-    assert_eq!(
-        router.next(&input[..100], &mut tracker),
-        Step::Skip { bytes: 100 }
-    );
-    assert_eq!(
-        router.next(&input[100..], &mut tracker),
-        Step::Skip {
-            bytes: skipped - 100
+    let execute = [&[0x17], &[0; 4][..], &[0, 1, 0, 0, 0, 0, 1, 0xfc, 0]].concat();
+    for cut in 1..kept {
+        let (mut router, mut tracker) = (with_prepared().0, idle());
+        let mut begun = 0;
+        if let Step::Skip { bytes } = router.next(&input[..cut], &mut tracker) {
+            begun = bytes;
         }
-    );
-    assert_eq!(
-        router.next(&input[skipped..], &mut tracker),
-        Step::Pass { bytes: 5 }
-    );
+        let step = router.next(&input[begun..], &mut tracker);
+        let bytes = kept - begun;
+        assert_eq!(step, Step::Skip { bytes }, "cut at {cut}");
+        let step = router.next(&input[kept..], &mut tracker);
+        assert_eq!(step, Step::Pass { bytes: 5 });
+        let executed = router.statements.execute(id, &execute).unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        assert_eq!(executed.parameters, [Parameter::Text(text)], "cut at {cut}");
+    }
+}
+
+#[test]
+fn long_data_too_short_to_name_a_parameter_is_let_by() {
+    let (mut router, id) = with_prepared();
+    let input = packet(Command::STMT_SEND_LONG_DATA, &id.to_le_bytes());
+    let bytes = input.len();
+    assert_eq!(router.next(&input, &mut idle()), Step::Skip { bytes });
+    assert_eq!(router.at, At::Boundary);
+}
+
+#[test]
+fn the_proxys_schema_is_no_database_and_every_other_name_is_the_servers() {
+    let input = packet(Command::INIT_DB, b"OBwarden");
+    let bytes = input.len();
+    for cut in 1..bytes {
+        let early = Router::new().next(&input[..cut], &mut idle());
+        assert_eq!(early, Step::More, "cut at {cut}");
+    }
+    let step = Router::new().next(&input, &mut idle());
+    let request = Request::UseSchema;
+    assert_eq!(step, Step::Take { bytes, request });
+    for name in [&b"obwardem"[..], b"obwarden2", b"test", b""] {
+        let input = packet(Command::INIT_DB, name);
+        let bytes = input.len();
+        assert_eq!(
+            Router::new().next(&input, &mut idle()),
+            Step::Pass { bytes }
+        );
+    }
+}
+
+const OK_PACKET: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
+const ERROR_PACKET: &[u8] = b"\x09\0\0\x01\xff\x28\x04#42000";
+
+/// Hands the server's bytes over, as the relay does.
+fn reply(router: &mut Router, tracker: &mut ReplyTracker, bytes: &[u8]) {
+    tracker.feed(bytes, |outcome| router.note_reply(outcome));
+}
+
+#[test]
+fn a_limit_of_rows_counts_when_the_server_has_taken_it() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    for (text, answer, limit) in [
+        ("SET SQL_SELECT_LIMIT=5", OK_PACKET, Some(5)),
+        ("SET SQL_SELECT_LIMIT=6", ERROR_PACKET, Some(5)),
+        ("SELECT 1", ERROR_PACKET, Some(5)),
+        ("SET autocommit=0, SQL_SELECT_LIMIT=7", OK_PACKET, Some(7)),
+        ("SET SQL_SELECT_LIMIT=DEFAULT", OK_PACKET, None),
+    ] {
+        let input = query(text);
+        let passed = route(&mut router, &mut tracker, &input);
+        assert_eq!(passed, (input.len(), None), "{text}");
+        reply(&mut router, &mut tracker, answer);
+        assert_eq!(router.select_limit, limit, "{text}");
+    }
+}
+
+#[test]
+fn a_limit_of_rows_waits_so_that_its_own_reply_is_known() {
+    let (mut router, mut tracker) = (Router::new(), idle());
+    let mut input = query("SELECT 1");
+    let first = input.len();
+    input.extend(query("SET SQL_SELECT_LIMIT=5"));
+    let passed = route(&mut router, &mut tracker, &input);
+    assert_eq!(passed, (first, Some(Step::Wait)));
+    reply(&mut router, &mut tracker, OK_PACKET);
+    assert_eq!(router.select_limit, None);
+    let rest = &input[first..];
+    let passed = route(&mut router, &mut tracker, rest);
+    assert_eq!(passed, (rest.len(), None));
+    reply(&mut router, &mut tracker, OK_PACKET);
+    assert_eq!(router.select_limit, Some(5));
 }
 
 fn by_id(kind: KillKind) -> KillById {

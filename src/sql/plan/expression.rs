@@ -377,7 +377,8 @@ fn literal(value: &Value) -> Result<Fragment, SqlError> {
         | Value::NationalStringLiteral(text) => Ok(Fragment::text(text)),
         Value::Boolean(truth) => Ok(Fragment::new(u8::from(*truth).to_string(), Type::Signed)),
         Value::Null => Ok(Fragment::null()),
-        Value::Placeholder(_) => Err(not_evaluated("a parameter without a value")),
+        // It has a value when it is executed.
+        Value::Placeholder(_) => Ok(Fragment::null()),
         other => Err(not_evaluated(format_args!("the literal {other}"))),
     }
 }

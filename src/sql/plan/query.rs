@@ -1,7 +1,8 @@
 //! A whole query: WITH, UNION and its kin, ORDER BY and LIMIT.
 
 use sqlparser::ast::{
-    Expr, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, With,
+    Expr, LimitClause, OrderByExpr, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Value,
+    With,
 };
 
 use super::expression::bare;
@@ -270,6 +271,8 @@ fn count(expr: &Expr) -> Result<u64, SqlError> {
         return u64::try_from(rows).map_err(|_| refused());
     }
     match bare(expr) {
+        // It has a value when it is executed.
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Ok(0),
         // Such as 18446744073709551615.
         Expr::Value(value) => value.to_string().parse().map_err(|_| refused()),
         _ => Err(refused()),

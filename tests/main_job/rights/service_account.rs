@@ -7,6 +7,7 @@ use testkit::mariadb::MariadbCluster;
 use testkit::warden::{Warden, WardenBuilder};
 
 use super::{PASSWORD, create, session_of, warnings};
+use crate::execute::execute;
 use crate::support::real::{Stage, find, kill, list, lives, on_both, through};
 use crate::support::{server_error, sql_error};
 
@@ -189,6 +190,8 @@ async fn a_process_list_without_process_is_not_taken_for_a_whole_one() {
             "{text}"
         );
     }
+    let once = execute(&cluster, ("s_blind", PASSWORD), "SHOW SERVER SESSIONS").await;
+    assert_eq!(once.status.code(), Some(3), "{once:?}");
     let kill = kill(cluster.node(1), victim.id());
     let (code, text) = server_error(root.query_drop(&kill).await);
     assert!(code == 1094 && text.contains(grant), "{code} {text}");

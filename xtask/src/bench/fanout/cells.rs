@@ -19,6 +19,8 @@ pub(super) struct Cell {
 pub(super) const SLOW: Cell = Cell::new(300, 50, 100);
 /// A million rows.
 pub(super) const MILLION_ROWS: Cell = Cell::new(1000, 1000, 0);
+/// Many rows of many nodes, of which a few are picked.
+pub(super) const PICKED: Cell = Cell::new(300, 1000, 0);
 /// One node of many hangs.
 pub(super) const ONE_HUNG: Cell = Cell {
     hung: 1,
@@ -75,6 +77,11 @@ impl Cell {
         self.nodes == 300 && self.sessions <= 50
     }
 
+    /// Whether rows are picked of it, too.
+    pub(super) fn is_picked_from(self) -> bool {
+        self.sessions >= 1000
+    }
+
     /// What a shell loop with so many clients at once takes, roughly.
     pub(super) fn shell_loop_estimate(self, clients: usize) -> Duration {
         let one_by_one = (self.nodes as u64).div_ceil(clients as u64);
@@ -106,7 +113,7 @@ mod tests {
     fn no_two_cells_have_one_name_and_targets_are_among_them() {
         let all = Cell::all();
         assert!(
-            [SLOW, MILLION_ROWS, ONE_HUNG]
+            [SLOW, MILLION_ROWS, PICKED, ONE_HUNG]
                 .iter()
                 .all(|cell| all.contains(cell))
         );

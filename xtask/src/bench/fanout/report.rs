@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::cells::Cell;
-use super::sample::{PATIENCE, Sample};
+use super::sample::{PATIENCE, PICK, Sample};
 use super::shell::PARALLEL_CLIENTS;
 use super::targets::targets_table;
 use crate::bench::markdown::{number, spread, table};
@@ -71,6 +71,10 @@ pub(super) fn section(
             "### `SHOW SERVER SESSIONS`: times in milliseconds\n\n{}",
             lists_table(measured)
         ),
+        format!(
+            "### `{PICK}`: times in milliseconds\n\n{}",
+            picks_table(measured)
+        ),
         format!("### What it costs obwarden\n\n{}", costs_table(measured)),
         format!(
             "### A loop of the shell, in milliseconds\n\n{shell}\n\n{}",
@@ -102,6 +106,23 @@ fn lists_table(measured: &[Measured]) -> String {
                 _ => of.ratio(|sample| Some(sample.last_row / sample.alone)),
             },
             of.median(|sample| Some(sample.first_list)),
+        ]
+    })
+}
+
+fn picks_table(measured: &[Measured]) -> String {
+    let heading = [
+        "cluster",
+        "last row",
+        "of a whole list",
+        "the one / the other",
+    ];
+    let picked = |of: &&Measured| of.rounds.iter().any(|s| s.picked.is_some());
+    rows(&heading, measured.iter().filter(picked), |of| {
+        vec![
+            of.median(|sample| sample.picked),
+            of.median(|sample| Some(sample.last_row)),
+            of.ratio(|sample| Some(sample.picked? / sample.last_row)),
         ]
     })
 }
@@ -163,6 +184,7 @@ fn rows<'m>(
 /// A line as the rounds go by.
 pub(super) fn progress_line(cell: Cell, sample: &Sample) -> String {
     let shell = [
+        ("picked", sample.picked),
         ("mysql", sample.shell_obwarden),
         ("16 at once", sample.shell_parallel),
         ("one after another", sample.shell_sequential),
@@ -193,6 +215,7 @@ mod tests {
             first_row: 100.0 * slowness,
             last_row: 120.0 * slowness,
             alone: 100.0 * slowness,
+            picked: Some(150.0 * slowness),
             rows: 15_000.0,
             cpu_us_a_row: 2.0,
             connections: 2.0,
@@ -214,6 +237,9 @@ mod tests {
         let lists = lists_table(&[measured()]);
         let row = "15000 | 200 | 240 | 200 | 1.20 (1.20 to 1.20) | 400 |\n";
         assert!(lists.ends_with(&format!("{name} {row}")), "{lists}");
+        let picks = picks_table(&[measured()]);
+        let row = "300 | 240 | 1.25 (1.25 to 1.25) |\n";
+        assert!(picks.ends_with(&format!("{name} {row}")), "{picks}");
         let costs = costs_table(&[measured()]);
         assert!(
             costs.ends_with(&format!("{name} 2.00 | 30.0 | 32.0 | 2 |\n")),

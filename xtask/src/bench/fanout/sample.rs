@@ -17,8 +17,17 @@ use crate::bench::statistics::median;
 /// What is asked of obwarden.
 const SHOW: &str = "SHOW SERVER SESSIONS";
 
+/// The same with something to compute for each row.
+pub(super) const PICK: &str =
+    "SHOW SERVER SESSIONS WHERE Time >= 0 AND Info IS NULL ORDER BY Time DESC, Id LIMIT 20";
+/// The rows that it gives.
+const PICKED_ROWS: u64 = 20;
+
 /// Short lists are asked for again until this time has passed.
 const LISTING_TIME: Duration = Duration::from_millis(300);
+
+/// So often is picked at least.
+const PICKS_MIN: usize = 3;
 
 /// Nodes that obwarden is told of; it finds the others.
 const SEEDS: usize = 3;
@@ -41,6 +50,8 @@ pub(super) struct Sample {
     pub(super) peak_bytes: f64,
     /// Connections to one node at most, the client's own session among them.
     pub(super) connections: f64,
+    /// The last row of [`PICK`], where that is measured: by turns with whole lists.
+    pub(super) picked: Option<f64>,
     /// One node asked without obwarden, the slowest that answers.
     pub(super) alone: f64,
     /// The `mysql` client with obwarden, and without it on each node: from its start to its end.
@@ -99,6 +110,13 @@ async fn list(cell: Cell, warden: &Warden) -> Result<Sample> {
     }
     let cpu = cpu_time(warden.pid())?.saturating_sub(before);
     let rows: u64 = lists.iter().map(|list| list.rows).sum();
+    let rows_a_list = rows as f64 / lists.len() as f64;
+    let peak_bytes = peak_memory_bytes(warden.pid())? as f64;
+    let picked = if cell.is_picked_from() {
+        Some(pick(cell, &mut client, &mut lists).await?)
+    } else {
+        None
+    };
     let middle = |of: fn(&Counted) -> Duration| {
         median(lists.iter().map(|list| ms(of(list)))).context("no list")
     };
@@ -106,11 +124,27 @@ async fn list(cell: Cell, warden: &Warden) -> Result<Sample> {
         first_list: ms(first.last_row),
         first_row: middle(|list| list.first_row)?,
         last_row: middle(|list| list.last_row)?,
-        rows: rows as f64 / lists.len() as f64,
+        rows: rows_a_list,
         cpu_us_a_row: cpu.as_secs_f64() * 1e6 / rows as f64,
-        peak_bytes: peak_memory_bytes(warden.pid())? as f64,
+        peak_bytes,
+        picked,
         ..Sample::default()
     })
+}
+
+/// Picks rows, by turns with `lists` of all.
+async fn pick(cell: Cell, client: &mut RawClient, lists: &mut Vec<Counted>) -> Result<f64> {
+    let mut buffer = Vec::new();
+    let mut picks = Vec::new();
+    let start = Instant::now();
+    while picks.len() < PICKS_MIN || start.elapsed() < LISTING_TIME {
+        let picked = client.count(PICK, &mut buffer).await?;
+        let expected = PICKED_ROWS + cell.hung as u64;
+        ensure!(picked.rows == expected, "{} rows are picked", picked.rows);
+        picks.push(ms(picked.last_row));
+        lists.push(complete(cell, client.count(SHOW, &mut buffer).await?)?);
+    }
+    median(picks).context("nothing was picked")
 }
 
 /// A list that lacks something would be a fast one.

@@ -1,6 +1,6 @@
 //! What obwarden is to reach, and whether it does.
 
-use super::cells::{Cell, MILLION_ROWS, ONE_HUNG, SLOW};
+use super::cells::{Cell, MILLION_ROWS, ONE_HUNG, PICKED, SLOW};
 use super::report::Measured;
 use super::sample::Sample;
 use crate::bench::markdown::{number, spread, table};
@@ -67,6 +67,12 @@ fn all() -> Vec<Target> {
             MILLION_ROWS,
             |sample| Some(sample.cpu_us_a_row),
             Bound::AtMost(1.5),
+        ),
+        target(
+            "WHERE, ORDER BY and LIMIT / a whole list",
+            PICKED,
+            |sample| Some(sample.picked? / sample.last_row),
+            Bound::AtMost(2.0),
         ),
         target(
             "last row after `node_timeout`, ms",

@@ -1,0 +1,358 @@
+//! Lists and SELECTs that SQL evaluates.
+//!
+//! ```text
+//!   names ─► servers asked, for the columns named ─┐
+//!   plan, as soon as all columns are known ────────┼─► Evaluation: rows in, as servers answer ─► rows out
+//!   servers, clients, kill log ────────────────────┘
+//! ```
+//!
+//! A list picks among the rows of sessions. Failed servers' rows are none of these, so that nothing picks among
+//! them and none is left out. The tables of a SELECT do not have them: there the warnings tell.
+
+mod catalog;
+mod evaluation;
+mod picked;
+mod planner;
+mod server_terms;
+mod sessions_in;
+
+use std::sync::Arc;
+
+use sqlparser::ast::Query;
+
+pub(super) use catalog::{Catalog, TableName};
+pub(super) use evaluation::Evaluation;
+pub use picked::SmallTable;
+pub(super) use picked::send_picked;
+pub(super) use planner::Planner;
+pub(super) use server_terms::ServerTerms;
+use sessions_in::SessionsIn;
+
+use super::Cluster;
+use super::budget::Budget;
+use super::chosen::Chosen;
+use super::fan_out::{self, FanOut, NodeReport};
+use super::list::{ListError, ListPart, ListParts, PartSender, describe, in_parts, row_bytes};
+use super::merge::{Included, Viewer, failed_rows};
+use super::queries::Columns;
+use super::session_columns::made_of;
+use crate::deadline::Deadline;
+use crate::sql::{Context, Names, Plan, PlannedTable, Table};
+use crate::statement::diagnostics::Message;
+use crate::table::{Column, Rows};
+use crate::wire::answer::SqlError;
+
+/// "Unknown column".
+const ER_BAD_FIELD_ERROR: u16 = 1054;
+
+/// A list or a SELECT.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    /// The account that is to see it.
+    pub(super) user: String,
+    pub(super) planner: Planner,
+    pub(super) context: Context,
+    pub(super) chosen: Chosen,
+    /// Which sessions there are.
+    pub(super) included: Included,
+    /// Until when servers may answer.
+    pub(super) deadline: Deadline,
+}
+
+impl Cluster {
+    /// What a SELECT gives that the account `user` asks. The last part is an end or an error.
+    pub fn select(
+        self: &Arc<Self>,
+        user: &str,
+        query: Box<Query>,
+        context: Context,
+        deadline: Deadline,
+    ) -> ListParts {
+        let (cluster, user) = (Arc::clone(self), user.to_owned());
+        in_parts(async move |sender| {
+            let planner = Planner::Query(query);
+            let request = Request {
+                user,
+                chosen: Chosen::all(),
+                planner,
+                context,
+                included: Included::ALL,
+                deadline,
+            };
+            make(&cluster, &request, &sender).await
+        })
+    }
+
+    /// The proxy's own tables, as far as it is known which columns servers report.
+    pub fn tables(&self) -> Vec<Table> {
+        Catalog::new(&self.known_headers()).tables
+    }
+
+    /// The columns of a SELECT. Where it names columns that no server has reported yet, servers are asked which
+    /// they have, before `deadline`.
+    ///
+    /// # Errors
+    /// When it cannot be planned.
+    pub async fn select_columns(
+        self: &Arc<Self>,
+        query: Box<Query>,
+        context: &Context,
+        deadline: Deadline,
+    ) -> Result<Vec<Column>, SqlError> {
+        let planner = Planner::Query(query);
+        let names = planner.names();
+        let catalog = Catalog::new(&self.known_headers());
+        let plan = match self.plan_if_known(&planner, &names, &catalog, context)? {
+            Some(plan) => plan,
+            None => {
+                self.learn_headers(deadline).await;
+                planner.plan(&Catalog::new(&self.known_headers()), context)?
+            }
+        };
+        Ok(plan.columns)
+    }
+
+    /// A plan, or none where servers may still report columns that it needs.
+    ///
+    /// # Errors
+    /// What is wrong whatever servers report.
+    fn plan_if_known(
+        &self,
+        planner: &Planner,
+        names: &Names,
+        catalog: &Catalog,
+        context: &Context,
+    ) -> Result<Option<Plan>, SqlError> {
+        let uses_sessions = names.tables.contains(TableName::ServerSessions.name());
+        let may_learn = uses_sessions && !self.knows_all_headers();
+        match planner.plan(catalog, context) {
+            Ok(_) if may_learn && planner.wants_all_columns(names) => Ok(None),
+            Err(error) if may_learn && error.code == ER_BAD_FIELD_ERROR => Ok(None),
+            planned => planned.map(Some),
+        }
+    }
+}
+
+/// Makes a list or a SELECT's result and sends its parts.
+pub(super) async fn make(
+    cluster: &Arc<Cluster>,
+    request: &Request,
+    sender: &PartSender,
+) -> Result<(), ListError> {
+    let names = request.planner.names();
+    let uses = |table: TableName| names.tables.contains(table.name());
+    let mut making = Making {
+        cluster,
+        request,
+        catalog: Catalog::new(&cluster.known_headers()),
+        plan: None,
+        evaluation: None,
+        messages: Vec::new(),
+    };
+    let Request {
+        planner, context, ..
+    } = request;
+    // What is wrong is said before anybody is asked.
+    if let Some(plan) = cluster.plan_if_known(planner, &names, &making.catalog, context)? {
+        making.begin(plan).await?;
+    }
+    let (sessions, others) = tokio::join!(
+        making.take_sessions(uses(TableName::ServerSessions)),
+        other_tables(cluster, request, uses)
+    );
+    let failed = sessions?;
+    for (table, rows, messages) in others? {
+        making.insert_table(table, &rows).await?;
+        making.messages.extend(messages);
+    }
+    making.send(&failed, sender).await
+}
+
+/// The rows of a table that is not asked of the servers, and what is to be said of it.
+type OtherTable = (TableName, Rows, Vec<Message>);
+
+/// The tables that are needed beside the sessions.
+async fn other_tables(
+    cluster: &Arc<Cluster>,
+    request: &Request,
+    uses: impl Fn(TableName) -> bool,
+) -> Result<Vec<OtherTable>, ListError> {
+    let Request { user, deadline, .. } = request;
+    let mut tables = Vec::new();
+    if uses(TableName::Servers) {
+        let (rows, messages) = cluster.server_table(user, *deadline).await?;
+        tables.push((TableName::Servers, rows, messages));
+    }
+    if uses(TableName::Clients) {
+        let (rows, messages) = cluster.client_table(user, *deadline).await;
+        tables.push((TableName::Clients, rows, messages));
+    }
+    if uses(TableName::KillLog) {
+        let (rows, messages) = cluster.kill_table(user, *deadline).await;
+        tables.push((TableName::KillLog, rows, messages));
+    }
+    Ok(tables)
+}
+
+/// A result in the making.
+struct Making<'a> {
+    cluster: &'a Arc<Cluster>,
+    request: &'a Request,
+    catalog: Catalog,
+    /// Once all columns that it names are known.
+    plan: Option<Plan>,
+    evaluation: Option<Evaluation>,
+    messages: Vec<Message>,
+}
+
+impl Making<'_> {
+    /// Begins to evaluate a plan.
+    async fn begin(&mut self, plan: Plan) -> Result<(), ListError> {
+        let evaluation = Evaluation::begin(plan.clone(), self.cluster.settings.sql).await?;
+        self.evaluation = Some(evaluation);
+        self.plan = Some(plan);
+        Ok(())
+    }
+
+    /// Where a table stands in the plan, and the columns of it that the plan needs.
+    fn planned(&self, table: TableName) -> Option<(usize, &PlannedTable)> {
+        let tables = &self.plan.as_ref()?.tables;
+        let mut tables = tables.iter().enumerate();
+        tables.find(|(_, planned)| planned.table == table as usize)
+    }
+
+    /// Asks the servers for their sessions, if they are used, and takes these in. Gives the servers that have
+    /// failed.
+    async fn take_sessions(&mut self, used: bool) -> Result<Vec<NodeReport>, ListError> {
+        if !used {
+            return Ok(Vec::new());
+        }
+        let Request {
+            user,
+            deadline,
+            chosen,
+            ..
+        } = self.request;
+        let budget = Budget::new(row_bytes(self.cluster));
+        let terms = ServerTerms::of(
+            &self.request.planner,
+            &self.request.context,
+            self.cluster.settings.sql,
+        );
+        let chosen = chosen.clone().that_meet(terms);
+        let columns = self.columns_to_ask();
+        let (rights, begun) = tokio::join!(
+            self.cluster.rights(user, *deadline),
+            FanOut::begin(self.cluster, *deadline, chosen, columns, Some(budget))
+        );
+        let (mut fan_out, snapshot, stale) = begun?;
+        let viewer = Viewer {
+            user,
+            rights: rights?,
+            own: &self.cluster.own,
+            clients: &self.cluster.clients,
+        };
+        let mut sessions = SessionsIn {
+            snapshot: &snapshot,
+            viewer: &viewer,
+            merge: None,
+        };
+        let (mut kept, mut failed, mut answered) = (Vec::new(), Vec::new(), 0);
+        while let Some(report) = fan_out.next().await {
+            match &report.answer {
+                Err(_) => failed.push(report),
+                Ok(_) if self.plan.is_none() => kept.push(report),
+                Ok(_) => {
+                    answered += 1;
+                    sessions.take(self, report).await?;
+                }
+            }
+        }
+        fan_out::sort(&mut failed);
+        if answered + kept.len() == 0 && !failed.is_empty() {
+            return Err(ListError::NobodyAnswered(describe(&failed)));
+        }
+        if self.plan.is_none() {
+            self.plan_with(&kept).await?;
+        }
+        for report in kept {
+            sessions.take(self, report).await?;
+        }
+        self.messages.extend(sessions.end(&failed, stale.as_ref()));
+        Ok(failed)
+    }
+
+    /// What the servers must tell for the columns that are named.
+    fn columns_to_ask(&self) -> Columns {
+        let planner = &self.request.planner;
+        let names = planner.names();
+        if planner.wants_all_columns(&names) {
+            return Columns::All;
+        }
+        let mut wanted = made_of(self.catalog.sessions_named(&names.columns));
+        wanted.extend(made_of(&planner.columns(&self.catalog)));
+        // What is not known yet may be a server's.
+        wanted.extend(names.columns);
+        Columns::Those(Arc::new(wanted))
+    }
+
+    /// Plans with what these servers have reported, too.
+    async fn plan_with(&mut self, reports: &[NodeReport]) -> Result<(), ListError> {
+        let mut headers = self.cluster.known_headers();
+        let answered = reports
+            .iter()
+            .filter_map(|report| report.answer.as_ref().ok());
+        headers.extend(answered.map(|sessions| Arc::clone(sessions.header())));
+        self.catalog = Catalog::new(&headers);
+        let plan = self
+            .request
+            .planner
+            .plan(&self.catalog, &self.request.context)?;
+        self.begin(plan).await
+    }
+
+    /// Puts a table's rows into the database.
+    async fn insert_table(&mut self, table: TableName, rows: &Rows) -> Result<(), ListError> {
+        let Some((at, planned)) = self.planned(table) else {
+            return Ok(());
+        };
+        let rows = rows.project(&columns_to_insert(planned));
+        self.insert(at, rows).await
+    }
+
+    async fn insert(&mut self, table: usize, rows: Rows) -> Result<(), ListError> {
+        if let Some(evaluation) = &mut self.evaluation {
+            evaluation.insert(table, rows).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends the result.
+    async fn send(self, failed: &[NodeReport], sender: &PartSender) -> Result<(), ListError> {
+        // That the client has left shows in the channel's being closed.
+        let (Some(plan), Some(mut evaluation)) = (self.plan, self.evaluation) else {
+            return Err(ListError::NobodyAnswered("there is no server".to_owned()));
+        };
+        let mut next = evaluation.next().await?;
+        let _ = sender.send(Ok(ListPart::Columns(plan.columns))).await;
+        while let Some(rows) = next {
+            let _ = sender.send(Ok(ListPart::Rows(rows))).await;
+            next = evaluation.next().await?;
+        }
+        if let Planner::Pick { .. } = self.request.planner {
+            let rows = failed_rows(failed, &self.request.planner.columns(&self.catalog));
+            let _ = sender.send(Ok(ListPart::Rows(rows))).await;
+        }
+        let _ = sender.send(Ok(ListPart::End(self.messages))).await;
+        Ok(())
+    }
+}
+
+/// The columns of a table that go into the database: one at least, as a row of none is no row. The database
+/// does not look at it.
+fn columns_to_insert(planned: &PlannedTable) -> Vec<usize> {
+    match planned.columns[..] {
+        [] => vec![0],
+        _ => planned.columns.clone(),
+    }
+}
