@@ -15,7 +15,7 @@ pub(super) fn declared(kind: Type) -> &'static str {
         Type::Unsigned | Type::Signed => "INTEGER",
         Type::Decimal { .. } | Type::Null => "BLOB",
         Type::Real => "REAL",
-        Type::Text | Type::LongText | Type::Moment => "TEXT COLLATE NOCASE",
+        Type::Text | Type::LongText | Type::Moment => "TEXT COLLATE my_text",
     }
 }
 

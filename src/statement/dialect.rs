@@ -136,6 +136,16 @@ impl Dialect for Grammar {
         if parser.parse_keywords(&[Keyword::NOT, Keyword::BETWEEN]) {
             return Some(between(parser, left, true));
         }
+        for (words, negated) in [
+            (&[Keyword::REGEXP][..], false),
+            (&[Keyword::RLIKE], false),
+            (&[Keyword::NOT, Keyword::REGEXP], true),
+            (&[Keyword::NOT, Keyword::RLIKE], true),
+        ] {
+            if parser.parse_keywords(words) {
+                return Some(regexp(parser, left, negated));
+            }
+        }
         let op = match &parser.peek_token_ref().token {
             Token::StringConcat => BinaryOperator::Or,
             token if is_mod(token) => BinaryOperator::Modulo,
@@ -219,6 +229,17 @@ fn between(parser: &mut Parser, expr: &Expr, negated: bool) -> Result<Expr, Pars
         negated,
         low: Box::new(low),
         high: Box::new(high),
+    })
+}
+
+/// `a REGEXP pattern`: sqlparser itself stumbles over NULL behind it.
+fn regexp(parser: &mut Parser, expr: &Expr, negated: bool) -> Result<Expr, ParserError> {
+    let pattern = parser.parse_subexpr(PREDICATE)?;
+    Ok(Expr::RLike {
+        negated,
+        expr: Box::new(expr.clone()),
+        pattern: Box::new(pattern),
+        regexp: true,
     })
 }
 
@@ -345,6 +366,8 @@ mod tests {
             ("a = b LIKE c", "a = (b LIKE c)"),
             ("a LIKE b = c", "(a LIKE b) = c"),
             ("a = b REGEXP c", "a = (b REGEXP c)"),
+            ("a RLIKE b = c", "(a REGEXP b) = c"),
+            ("a NOT RLIKE NULL AND b", "(a NOT REGEXP (NULL)) AND b"),
             ("a = b IN (c)", "a = (b IN (c))"),
             ("a IN (b) = c", "(a IN (b)) = c"),
             ("a = b IS NULL", "(a = b) IS NULL"),

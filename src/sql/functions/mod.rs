@@ -143,6 +143,7 @@ pub(super) fn register(connection: &Connection, fault: &Fault) -> rusqlite::Resu
     for (name, count, body) in text::FUNCTIONS_OF_NULLS {
         define(connection, fault, name, *count, false, *body)?;
     }
+    connection.create_collation("my_text", text::collate)?;
     pattern::register(connection, fault)?;
     aggregate::register(connection, fault)
 }

@@ -55,8 +55,8 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         }
         rounded((left / right).trunc())
     }),
-    ("my_real_floor", 1, |a| Ok(Answer::Real(a.real(0).floor()))),
-    ("my_real_ceil", 1, |a| Ok(Answer::Real(a.real(0).ceil()))),
+    ("my_real_floor", 1, |a| finite(a.real(0).floor())),
+    ("my_real_ceil", 1, |a| finite(a.real(0).ceil())),
     ("my_real_round", 2, |a| real_round(a, f64::round_ties_even)),
     ("my_real_truncate", 2, |a| real_round(a, f64::trunc)),
     ("my_real_text", 1, |a| {
@@ -115,7 +115,8 @@ fn sign(number: f64) -> i64 {
 
 fn finite(number: f64) -> Result<Answer, SqlError> {
     if number.is_finite() {
-        Ok(Answer::Real(number))
+        // There is no zero with a sign.
+        Ok(Answer::Real(number + 0.0))
     } else {
         Err(out_of_range("DOUBLE"))
     }

@@ -1,5 +1,7 @@
 //! Functions of texts. Places count characters, from 1 on.
 
+use std::cmp::Ordering;
+
 use super::{Answer, Arguments, Definition};
 use crate::wire::answer::SqlError;
 
@@ -7,10 +9,10 @@ pub(super) const FUNCTIONS: &[Definition] = &[
     ("my_left", 2, left),
     ("my_right", 2, right),
     ("my_lower", 1, |a| {
-        Ok(Answer::Text(a.text(0).to_lowercase()))
+        Ok(cased(a, |char| one(char.to_lowercase())))
     }),
     ("my_upper", 1, |a| {
-        Ok(Answer::Text(a.text(0).to_uppercase()))
+        Ok(cased(a, |char| one(char.to_uppercase())))
     }),
     ("my_ltrim", 1, |a| {
         Ok(Answer::Text(a.text(0).trim_start_matches(' ').to_owned()))
@@ -85,6 +87,16 @@ fn split(text: &str, at: usize) -> (&str, &str) {
     }
 }
 
+/// Each character in the other case, where that is one character.
+fn cased(a: &Arguments<'_, '_>, case: fn(char) -> Option<char>) -> Answer {
+    let chars = a.text(0).chars();
+    Answer::Text(chars.map(|char| case(char).unwrap_or(char)).collect())
+}
+
+fn one(mut chars: impl Iterator<Item = char>) -> Option<char> {
+    chars.next().filter(|_| chars.next().is_none())
+}
+
 fn left(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
     Ok(Answer::Text(
         split(a.text(0), characters(a.whole(1))).0.to_owned(),
@@ -141,7 +153,7 @@ fn pad(a: &Arguments<'_, '_>, at_the_left: bool) -> Result<Answer, SqlError> {
         return Err(too_long());
     }
     if with.is_empty() && missing > 0 {
-        return Ok(Answer::Text(String::new()));
+        return Ok(Answer::Null);
     }
     let padding: String = with.chars().cycle().take(missing).collect();
     Ok(Answer::Text(if at_the_left {
@@ -192,13 +204,15 @@ fn substring_index(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
     if delimiter.is_empty() || wanted == 0 {
         return Ok(Answer::Text(String::new()));
     }
-    let nth = usize::try_from(wanted.unsigned_abs() - 1).unwrap_or(usize::MAX);
+    let mut places = text.match_indices(delimiter).map(|(at, _)| at);
+    let back = usize::try_from(wanted.unsigned_abs()).unwrap_or(usize::MAX);
     let part = if wanted > 0 {
-        let found = text.match_indices(delimiter).nth(nth);
-        found.map_or(text, |(at, _)| &text[..at])
+        places.nth(back - 1).map_or(text, |at| &text[..at])
     } else {
-        let found = text.rmatch_indices(delimiter).nth(nth);
-        found.map_or(text, |(at, _)| &text[at + delimiter.len()..])
+        // Delimiters that overlap are those that are found from the left here, too.
+        let before = places.clone().count().checked_sub(back);
+        let place = before.and_then(|before| places.nth(before));
+        place.map_or(text, |at| &text[at + delimiter.len()..])
     };
     Ok(Answer::Text(part.to_owned()))
 }
@@ -222,12 +236,15 @@ fn locate(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
     })
 }
 
+/// The order of texts: ASCII letters as capitals, as MySQL's collations have it, and bytes. SQLite's NOCASE has
+/// small letters, which is another order for what stands between the two, such as `_`, and ends at a NUL.
+pub(super) fn collate(left: &str, right: &str) -> Ordering {
+    let left = left.bytes().map(|byte| byte.to_ascii_uppercase());
+    left.cmp(right.bytes().map(|byte| byte.to_ascii_uppercase()))
+}
+
 fn strcmp(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
-    let (left, right) = (
-        a.text(0).to_ascii_lowercase(),
-        a.text(1).to_ascii_lowercase(),
-    );
-    Ok(Answer::Whole(left.cmp(&right) as i64))
+    Ok(Answer::Whole(collate(a.text(0), a.text(1)) as i64))
 }
 
 /// The number of an IPv4 address, also of a short one; NULL for a text that is none.

@@ -6,6 +6,7 @@ use crate::wire::answer::SqlError;
 
 pub(super) const FUNCTIONS: &[Definition] = &[
     ("my_moment", 1, |a| Ok(answer(moment(a, 0)))),
+    ("my_known_moment", 1, known_moment),
     ("my_unix_timestamp", 1, |a| {
         Ok(moment(a, 0).map_or(Answer::Null, |moment| {
             Answer::Whole(moment.seconds().max(0))
@@ -31,6 +32,17 @@ const SECONDS_MAX: i64 = i32::MAX as i64;
 
 fn moment(a: &Arguments<'_, '_>, at: usize) -> Option<Moment> {
     Moment::read(a.text(at)).map(|(moment, _)| moment)
+}
+
+/// A text that is compared with a time: servers do not agree on what one means that is no time.
+fn known_moment(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
+    match moment(a, 0) {
+        Some(moment) => Ok(answer(Some(moment))),
+        None => Err(SqlError::new(
+            1525,
+            format!("Incorrect DATETIME value: '{}'", a.text(0)),
+        )),
+    }
 }
 
 fn answer(moment: Option<Moment>) -> Answer {

@@ -147,7 +147,7 @@ impl Planner<'_> {
         let order = self.order_keys(place, arguments.order_by)?;
         let separator = Fragment::text(separator).sql;
         let sql =
-            format!("my_joined(my_collected({distinct}{text} COLLATE NOCASE{order}),{separator})");
+            format!("my_joined(my_collected({distinct}{text} COLLATE my_text{order}),{separator})");
         Ok(Fragment::new(sql, Type::LongText))
     }
 
@@ -174,9 +174,6 @@ impl Planner<'_> {
         match (name, fragments.len()) {
             ("ROW_NUMBER" | "RANK" | "DENSE_RANK", 0) => {
                 Ok(Fragment::new(format!("{function}(){over}"), Type::Signed))
-            }
-            ("PERCENT_RANK" | "CUME_DIST", 0) => {
-                Ok(Fragment::new(format!("{function}(){over}"), Type::Real))
             }
             ("NTILE", 1) => {
                 let tiles = literal(0)?;
@@ -370,12 +367,10 @@ fn frame_of(frame: &WindowFrame) -> Result<String, SqlError> {
 
 const AGGREGATES: [&str; 6] = ["COUNT", "SUM", "AVG", "MIN", "MAX", "GROUP_CONCAT"];
 
-const WINDOW_FUNCTIONS: [&str; 11] = [
+const WINDOW_FUNCTIONS: [&str; 9] = [
     "ROW_NUMBER",
     "RANK",
     "DENSE_RANK",
-    "PERCENT_RANK",
-    "CUME_DIST",
     "NTILE",
     "LAG",
     "LEAD",

@@ -272,6 +272,7 @@ fn extreme(function: &str, fragments: Vec<Fragment>) -> Result<Fragment, SqlErro
         return Err(not_evaluated("GREATEST() or LEAST() of texts and numbers"));
     }
     let (fragments, kind) = of_one_kind(fragments)?;
+    let kind = kind.settled();
     let ground = Ground::of(kind);
     let values: Result<Vec<String>, _> = fragments.iter().map(|one| one.on(ground)).collect();
     Ok(Fragment::new(

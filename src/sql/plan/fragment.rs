@@ -120,7 +120,7 @@ impl Type {
 pub(super) enum Ground {
     /// As they are: whole numbers, or NULL.
     Whole,
-    /// As decimals with so many digits behind the point.
+    /// As decimals with so many digits behind the point: those that are shown, as MySQL rounds to them first.
     Decimal(u8),
     Real,
     Text,
@@ -143,7 +143,7 @@ impl Ground {
             (left, right) if left.is_text() || right.is_text() => Self::Real,
             (Type::Real, _) | (_, Type::Real) => Self::Real,
             (left, right) if left.is_whole() && right.is_whole() => Self::Whole,
-            (left, right) => Self::Decimal(left.carried().max(right.carried())),
+            (left, right) => Self::Decimal(left.scale().max(right.scale())),
         })
     }
 
@@ -151,7 +151,7 @@ impl Ground {
     pub(super) fn of(one: Type) -> Self {
         match one {
             Type::Null | Type::Unsigned | Type::Signed => Self::Whole,
-            Type::Decimal { carried, .. } => Self::Decimal(carried),
+            Type::Decimal { scale, .. } => Self::Decimal(scale),
             Type::Real => Self::Real,
             Type::Text | Type::LongText => Self::Text,
             Type::Moment => Self::Moment,
@@ -281,9 +281,13 @@ impl Fragment {
     pub(super) fn on(&self, ground: Ground) -> Result<String, SqlError> {
         match ground {
             Ground::Whole => Ok(self.sql.clone()),
-            Ground::Decimal(carried) => self.as_decimal(carried),
+            Ground::Decimal(scale) => {
+                let shown = self.clone().into_kind(self.kind.settled())?;
+                shown.as_decimal(scale)
+            }
             Ground::Real => self.as_real(),
-            Ground::Text => Ok(format!("({} COLLATE NOCASE)", self.as_text())),
+            Ground::Text => Ok(format!("({} COLLATE my_text)", self.as_text())),
+            Ground::Moment if self.kind.is_text() => Ok(format!("my_known_moment({})", self.sql)),
             Ground::Moment => self.as_moment(),
         }
     }
@@ -291,7 +295,7 @@ impl Fragment {
     /// Ready to be ordered or grouped by itself.
     pub(super) fn key(&self) -> String {
         if self.kind.is_text() {
-            format!("({} COLLATE NOCASE)", self.sql)
+            format!("({} COLLATE my_text)", self.sql)
         } else {
             self.sql.clone()
         }
