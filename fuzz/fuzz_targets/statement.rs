@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use std::mem::discriminant;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
@@ -11,12 +12,40 @@ use obwarden::cluster::Cluster;
 use obwarden::sql::{
     Context, Database, Limits, Pick, Plan, Table, TableColumn, names, plan_pick, plan_query,
 };
-use obwarden::statement::{Statement, parse};
+use obwarden::statement::{Grammar, Parameters, ParseError, Statement, parse_prepared, parse_with};
 use obwarden::table::{Column, Kind, Value};
 use obwarden::wire::answer::SqlError;
+use obwarden::wire::parameter::Parameter;
 
 fuzz_target!(|text: &str| {
-    let statement = match parse(text) {
+    for backslash_escapes in [true, false] {
+        let grammar = Grammar { backslash_escapes };
+        plan(parse_with(text, grammar, Parameters::None));
+        execute(text, grammar);
+    }
+});
+
+/// Runs a statement as a prepared one. What stands for its placeholders makes no other statement of it.
+fn execute(text: &str, grammar: Grammar) {
+    let Ok(prepared) = parse_prepared(text, grammar) else {
+        return;
+    };
+    let values = [
+        Parameter::Text("' OR 1 = 1 \\ -- /*".to_owned()),
+        Parameter::Null,
+        Parameter::Number("-1.5e3".to_owned()),
+    ];
+    let count = usize::from(prepared.placeholders);
+    let parameters: Vec<_> = values.iter().cycle().take(count).cloned().collect();
+    let executed = parse_with(text, grammar, Parameters::Known(&parameters));
+    if let Ok(executed) = &executed {
+        assert_eq!(discriminant(executed), discriminant(&prepared.statement));
+    }
+    plan(executed);
+}
+
+fn plan(read: Result<Statement, ParseError>) {
+    let statement = match read {
         Ok(statement) => statement,
         Err(error) => return check(&error.to_sql()),
     };
@@ -31,7 +60,7 @@ fuzz_target!(|text: &str| {
         }
         _ => {}
     }
-});
+}
 
 fn pick(pick: &Pick, table: &Table) {
     let column = |column: &TableColumn| Column {
