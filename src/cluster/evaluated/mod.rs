@@ -13,6 +13,7 @@ mod catalog;
 mod evaluation;
 mod picked;
 mod planner;
+mod server_terms;
 mod sessions_in;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(super) use evaluation::Evaluation;
 pub use picked::SmallTable;
 pub(super) use picked::send_picked;
 pub(super) use planner::Planner;
+pub(super) use server_terms::ServerTerms;
 use sessions_in::SessionsIn;
 
 use super::Cluster;
@@ -71,7 +73,7 @@ impl Cluster {
             let planner = Planner::Query(query);
             let request = Request {
                 user,
-                chosen: Chosen::All,
+                chosen: Chosen::all(),
                 planner,
                 context,
                 included: Included::ALL,
@@ -232,16 +234,16 @@ impl Making<'_> {
             ..
         } = self.request;
         let budget = Budget::new(row_bytes(self.cluster));
+        let terms = ServerTerms::of(
+            &self.request.planner,
+            &self.request.context,
+            self.cluster.settings.sql,
+        );
+        let chosen = chosen.clone().that_meet(terms);
         let columns = self.columns_to_ask();
         let (rights, begun) = tokio::join!(
             self.cluster.rights(user, *deadline),
-            FanOut::begin(
-                self.cluster,
-                *deadline,
-                chosen.clone(),
-                columns,
-                Some(budget)
-            )
+            FanOut::begin(self.cluster, *deadline, chosen, columns, Some(budget))
         );
         let (mut fan_out, snapshot, stale) = begun?;
         let viewer = Viewer {
@@ -314,7 +316,7 @@ impl Making<'_> {
         let Some((at, planned)) = self.planned(table) else {
             return Ok(());
         };
-        let rows = rows.project(&planned.columns);
+        let rows = rows.project(&columns_to_insert(planned));
         self.insert(at, rows).await
     }
 
@@ -343,5 +345,14 @@ impl Making<'_> {
         }
         let _ = sender.send(Ok(ListPart::End(self.messages))).await;
         Ok(())
+    }
+}
+
+/// The columns of a table that go into the database: one at least, as a row of none is no row. The database
+/// does not look at it.
+fn columns_to_insert(planned: &PlannedTable) -> Vec<usize> {
+    match planned.columns[..] {
+        [] => vec![0],
+        _ => planned.columns.clone(),
     }
 }
