@@ -20,7 +20,7 @@ use obwarden::wire::parameter::Parameter;
 fuzz_target!(|text: &str| {
     for backslash_escapes in [true, false] {
         let grammar = Grammar { backslash_escapes };
-        plan(parse_with(text, grammar, Parameters::None));
+        plan(parse_with(text, grammar, Parameters::None), grammar);
         execute(text, grammar);
     }
 });
@@ -41,34 +41,34 @@ fn execute(text: &str, grammar: Grammar) {
     if let Ok(executed) = &executed {
         assert_eq!(discriminant(executed), discriminant(&prepared.statement));
     }
-    plan(executed);
+    plan(executed, grammar);
 }
 
-fn plan(read: Result<Statement, ParseError>) {
+fn plan(read: Result<Statement, ParseError>, grammar: Grammar) {
     let statement = match read {
         Ok(statement) => statement,
         Err(error) => return check(&error.to_sql()),
     };
-    let tables = tables();
+    let (tables, context) = (tables(), context(grammar));
     match statement {
-        Statement::ShowServerSessions(show) => pick(&show.pick, &tables[0]),
-        Statement::ShowServers(show) => pick(&show.pick, &tables[1]),
-        Statement::KillMany(kill) => pick(&kill.pick, &tables[0]),
+        Statement::ShowServerSessions(show) => pick(&show.pick, &tables[0], &context),
+        Statement::ShowServers(show) => pick(&show.pick, &tables[1], &context),
+        Statement::KillMany(kill) => pick(&kill.pick, &tables[0], &context),
         Statement::Select(select) => {
             names(&select.query);
-            run(plan_query(&select.query, &tables, &context()));
+            run(plan_query(&select.query, &tables, &context));
         }
         _ => {}
     }
 }
 
-fn pick(pick: &Pick, table: &Table) {
+fn pick(pick: &Pick, table: &Table, context: &Context) {
     let column = |column: &TableColumn| Column {
         name: column.name.clone(),
         kind: column.kind,
     };
     let output: Vec<(usize, Column)> = table.columns.iter().map(column).enumerate().collect();
-    run(plan_pick(pick, table, &output, &[0], &context()));
+    run(plan_pick(pick, table, &output, &[0], context));
 }
 
 fn run(plan: Result<Plan, SqlError>) {
@@ -116,12 +116,13 @@ fn value(row: usize, column: usize) -> Value<'static> {
     }
 }
 
-fn context() -> Context {
+fn context(grammar: Grammar) -> Context {
     Context {
         user: "root".to_owned(),
         connection_id: 7,
         now: SystemTime::UNIX_EPOCH,
         select_limit: None,
+        backslash_escapes: grammar.backslash_escapes,
     }
 }
 
