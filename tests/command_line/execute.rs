@@ -90,6 +90,36 @@ async fn rows_come_as_json_with_numbers_and_nulls() {
 }
 
 #[tokio::test]
+async fn a_select_gives_numbers_as_numbers_and_says_what_is_missing() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    for node in cluster.nodes() {
+        node.set_sessions(vec![session(None), session(None)]);
+    }
+    let statement = "SELECT user, COUNT(*) AS n, AVG(time) AS mean FROM obwarden.server_sessions \
+                     WHERE command = 'Sleep' AND user = 'app' GROUP BY user";
+    let whole = execute(&cluster, statement, &["--format", "json"]).await;
+    assert_eq!(
+        whole.stdout, "[\n{\"user\":\"app\",\"n\":4,\"mean\":5.0000}\n]\n",
+        "{}",
+        whole.stderr
+    );
+    assert_eq!((whole.code, whole.stderr.as_str()), (Some(0), ""));
+
+    cluster.node(1).set_behaviour(Behaviour::HangInQuery);
+    let partial = execute(&cluster, statement, &["--format", "tsv"]).await;
+    assert_eq!(partial.stdout, "user\tn\tmean\napp\t2\t5.0000\n");
+    let hung = cluster.node(1).seed();
+    assert!(
+        partial
+            .stderr
+            .starts_with(&format!("Warning (4012): {hung}")),
+        "{}",
+        partial.stderr
+    );
+    assert_eq!(partial.code, Some(3));
+}
+
+#[tokio::test]
 async fn rows_come_as_a_table_where_nothing_else_is_said() {
     let cluster = one_node().await;
     let node = cluster.node(0);
