@@ -11,7 +11,7 @@ use obwarden::wire::greeting::Greeting;
 use obwarden::wire::login::{ChangeUser, ClientAnswer};
 use obwarden::wire::login_name::LoginName;
 
-/// Four bytes are an offer of capabilities, one says what is read, and the rest is that.
+// Four bytes are an offer of capabilities, one says what is read, and the rest is that.
 fuzz_target!(|data: &[u8]| {
     let Some((offer, [what, payload @ ..])) = data.split_first_chunk() else {
         return;
@@ -31,6 +31,8 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn login(payload: &[u8], offer: Capabilities) {
+    // All servers that can be met speak the protocol since MySQL 4.1.
+    let offer = Capabilities(offer.0 | Capabilities::PROTOCOL_41.0);
     let extended = ExtendedCapabilities(u32::MAX);
     let Ok(ClientAnswer::Login(login)) = ClientAnswer::read(payload, offer, extended) else {
         return;

@@ -7,8 +7,8 @@ use obwarden::wire::answer::{SqlError, eof_status, ok_status};
 use obwarden::wire::command::Command;
 use obwarden::wire::reply::{Outcome, ReplyTracker};
 
-/// One byte says how the connection is, one how many commands there are; then come these, the length of pieces, and
-/// what the server sends.
+// One byte says how the connection is, one how many commands there are; then come these, the length of pieces, and
+// what the server sends.
 fuzz_target!(|data: &[u8]| {
     let [how, count, rest @ ..] = data else {
         return;

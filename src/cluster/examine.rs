@@ -125,7 +125,7 @@ impl Cluster {
     /// When it is not known which servers there are.
     pub async fn examine(self: &Arc<Self>) -> Result<Examination, TopologyError> {
         let deadline = self.statement_deadline();
-        let begun = FanOut::begin(self, deadline, Chosen::All, Columns::All, None).await;
+        let begun = FanOut::begin(self, deadline, Chosen::all(), Columns::All, None).await;
         let (fan_out, snapshot, _) = begun?;
         let reports = fan_out.all().await;
         let view = self.compare(&reports).await;
@@ -177,7 +177,7 @@ impl Cluster {
         let again = FanOut::begin(
             self,
             self.statement_deadline(),
-            Chosen::All,
+            Chosen::all(),
             Columns::All,
             None,
         )

@@ -142,7 +142,7 @@ impl<Q: Question> FanOut<Q> {
             (Err(why), None) => return Err(why),
         };
         fan_out.ask(&snapshot.servers);
-        let awaited = fan_out.chosen.of(&snapshot.servers);
+        let awaited = fan_out.chosen.of(&snapshot.servers).into_iter();
         fan_out.awaited = awaited
             .map(|server| (server.addr, server.clone()))
             .collect();
@@ -193,7 +193,7 @@ impl<Q: Question> FanOut<Q> {
 
     /// Asks those of `servers` that have not been asked yet.
     fn ask(&mut self, servers: &[Server]) {
-        let chosen = self.chosen.of(servers);
+        let chosen = self.chosen.of(servers).into_iter();
         let new = chosen.filter(|server| self.asked.insert(server.addr));
         let all: Vec<_> = new
             .map(|server| self.question.ask(&self.cluster, server, self.deadline))

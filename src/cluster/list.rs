@@ -156,14 +156,14 @@ impl Cluster {
     /// The servers that a statement names; all, where it names none.
     async fn choose(&self, named: &[ServerRef], deadline: Deadline) -> Result<Chosen, ListError> {
         if named.is_empty() {
-            return Ok(Chosen::All);
+            return Ok(Chosen::all());
         }
         let mut chosen = HashSet::new();
         for named in named {
             let server = self.find_server(named, deadline).await;
             chosen.insert(server.map_err(|error| error.to_sql())?.addr);
         }
-        Ok(Chosen::At(chosen))
+        Ok(Chosen::at(chosen))
     }
 
     /// Learns which columns servers report whose builds have not been asked yet: of each build from one server,
@@ -177,7 +177,7 @@ impl Cluster {
             },
         };
         let asked = self.queries.one_of_each_unknown(&snapshot.servers);
-        let chosen = Chosen::At(asked.iter().map(|server| server.addr).collect());
+        let chosen = Chosen::at(asked.iter().map(|server| server.addr).collect());
         let begun = FanOut::begin(self, deadline, chosen, Columns::All, None).await;
         if let Ok((fan_out, _, _)) = begun {
             fan_out.all().await;

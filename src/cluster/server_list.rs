@@ -95,7 +95,7 @@ impl Cluster {
     ) -> Result<(Rows, Vec<Message>), ListError> {
         let (rights, begun) = tokio::join!(
             self.rights(user, deadline),
-            FanOut::asking(AskCount, self, deadline, Chosen::All)
+            FanOut::asking(AskCount, self, deadline, Chosen::all())
         );
         let (fan_out, snapshot, stale) = begun?;
         let reports = fan_out.all().await;

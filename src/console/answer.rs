@@ -200,6 +200,7 @@ fn context(request: &Request) -> Context {
         user: format!("{}@{}", caller.user, caller.client.host()),
         connection_id: request.thread_id,
         now: SystemTime::now(),
+        backslash_escapes: grammar(request).backslash_escapes,
         select_limit: request.select_limit,
     }
 }

@@ -16,7 +16,7 @@ use crate::wire::capabilities::{Capabilities, ExtendedCapabilities};
 use crate::wire::command::Command as Code;
 use crate::wire::login::Login;
 use crate::wire::packet::{HEADER_BYTES, Header, put_packet};
-use crate::wire::reply::{CURSOR_EXISTS, LAST_ROW_SENT, ReplyTracker, Role};
+use crate::wire::reply::{self, CURSOR_EXISTS, LAST_ROW_SENT, ReplyTracker, Role};
 
 /// How much of a reply may wait for a client that does not read, in bytes.
 const DUPLEX_BYTES: usize = 64 * 1024;
@@ -42,7 +42,7 @@ pub struct Exchange {
     told: ToldCell,
     window: Window,
     /// A packet that belongs to the first fetch.
-    waiting: Option<(Role, Vec<u8>)>,
+    waiting: Option<(Piece, Vec<u8>)>,
     /// The sequence id of the next packet.
     sequence: u8,
     /// The reply to the client is at its end; there may be another one, to a fetch.
@@ -227,8 +227,8 @@ impl Exchange {
             return;
         }
         let (role, ended) = self.tracker.packet(payload);
-        let failed = ended.is_some_and(|reply| !reply.succeeded);
-        if self.replies_to_skip > 0 && !failed {
+        let piece = Piece { role, ended };
+        if self.replies_to_skip > 0 && !piece.failed() {
             self.replies_to_skip -= usize::from(ended.is_some());
             return;
         }
@@ -242,29 +242,29 @@ impl Exchange {
             }
             _ => finish.packet(role, payload),
         };
-        self.pass(role, failed, packet, out);
+        self.pass(piece, packet, out);
     }
 
     /// Passes a packet on, or keeps it until its place in the client's replies has come.
-    fn pass(&mut self, role: Role, failed: bool, packet: Cow<'_, [u8]>, out: &mut Vec<u8>) {
-        match (&mut self.window, role) {
+    fn pass(&mut self, piece: Piece, packet: Cow<'_, [u8]>, out: &mut Vec<u8>) {
+        match (&mut self.window, piece.role) {
             (Window::Opening(definitions), Role::Header | Role::Definition) => {
                 return definitions.push(packet.into_owned());
             }
             (Window::Opening(_), Role::DefinitionsEnd) => return,
-            (Window::Opening(definitions), _) if !failed && !definitions.is_empty() => {
+            (Window::Opening(definitions), _) if !piece.failed() && !definitions.is_empty() => {
                 let definitions = std::mem::take(definitions);
-                self.waiting = Some((role, packet.into_owned()));
+                self.waiting = Some((piece, packet.into_owned()));
                 return self.open(&definitions, out);
             }
             // An OK, or an error in the place of all that has been kept: there is no cursor.
             _ => {}
         }
         self.put(out, &packet);
-        if role == Role::End {
+        if piece.ended.is_some() {
             (self.replied, self.over) = (true, true);
         }
-        if let (Window::Fetch { left }, Role::Row) = (&mut self.window, role) {
+        if let (Window::Fetch { left }, Role::Row) = (&mut self.window, piece.role) {
             *left -= 1;
             if *left == 0 {
                 self.end_with_more(out);
@@ -290,8 +290,8 @@ impl Exchange {
             return true;
         }
         let waiting = self.waiting.take();
-        waiting.is_some_and(|(role, packet)| {
-            self.pass(role, false, Cow::Owned(packet), out);
+        waiting.is_some_and(|(piece, packet)| {
+            self.pass(piece, Cow::Owned(packet), out);
             true
         })
     }
@@ -319,6 +319,20 @@ impl Exchange {
                 Window::Opening(_) | Window::Fetch { .. } => LAST_ROW_SENT,
             },
         }
+    }
+}
+
+/// What a packet of the console's is.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    role: Role,
+    /// How the console's reply has ended, if it is the last one of it.
+    ended: Option<reply::Outcome>,
+}
+
+impl Piece {
+    fn failed(self) -> bool {
+        self.ended.is_some_and(|ended| !ended.succeeded)
     }
 }
 

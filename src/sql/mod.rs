@@ -9,7 +9,13 @@
 //! function or a syntax that is not translated is an error that names it.
 
 mod database;
+mod decimal;
+mod functions;
+mod moment;
 mod plan;
+#[cfg(test)]
+mod tests;
+mod values;
 
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +24,10 @@ use sqlparser::ast::{Expr, OrderByExpr};
 use crate::table::{Column, Kind};
 
 pub use database::{Database, Interrupter};
-pub use plan::{Names, Plan, PlannedTable, names, names_in_pick, plan_pick, plan_query};
+pub use plan::{
+    Names, Plan, PlannedTable, names, names_of, plan_pick, plan_query, server_terms,
+    server_terms_of,
+};
 
 /// The name before the dot of each of the tables.
 pub const SCHEMA: &str = "obwarden";
@@ -65,6 +74,8 @@ pub struct Context {
     pub now: SystemTime,
     /// `SQL_SELECT_LIMIT`: a SELECT without a LIMIT gives no more rows.
     pub select_limit: Option<u64>,
+    /// Whether a backslash in a LIKE's pattern escapes what follows it: not so with `NO_BACKSLASH_ESCAPES`.
+    pub backslash_escapes: bool,
 }
 
 /// `WHERE`, `ORDER BY` and `LIMIT` of a statement that is no SELECT.

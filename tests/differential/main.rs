@@ -8,6 +8,7 @@ mod change_user;
 mod client;
 mod command;
 mod composer;
+mod cursors;
 mod endings;
 mod every_reply;
 mod every_type;

@@ -145,7 +145,7 @@ async fn prepared_statements_live_in_the_session<C: Deref<Target = Cluster>>(hou
         Command::reset(FIRST),
         Command::close(FIRST),
         Command::execute(FIRST, false, b""),
-        Command::execute(second, true, b""),
+        Command::execute(second, false, b""),
         Command::reset_connection(),
         Command::execute(second, false, b""),
         Command::query("SELECT 'after'"),

@@ -18,6 +18,7 @@ mod lists;
 mod login_names;
 mod own_tables;
 mod picked_lists;
+mod prepared;
 mod rights;
 mod schema;
 mod selects;

@@ -14,6 +14,7 @@ mod evaluation;
 mod matching;
 mod picked;
 mod planner;
+mod server_terms;
 mod sessions_in;
 mod told;
 
@@ -27,6 +28,7 @@ pub(super) use matching::Condition;
 pub use picked::SmallTable;
 pub(super) use picked::send_picked;
 pub(super) use planner::Planner;
+pub(super) use server_terms::ServerTerms;
 use sessions_in::SessionsIn;
 pub(super) use told::Told;
 
@@ -79,7 +81,7 @@ impl Cluster {
             let planner = Planner::Query(query);
             let request = Request {
                 user,
-                chosen: Chosen::All,
+                chosen: Chosen::all(),
                 planner,
                 context,
                 included: Included::ALL,
@@ -288,16 +290,16 @@ impl Making<'_> {
             ..
         } = self.request;
         let budget = Budget::new(row_bytes(self.cluster));
+        let terms = ServerTerms::of(
+            &self.request.planner,
+            &self.request.context,
+            self.cluster.settings.sql,
+        );
+        let chosen = chosen.clone().that_meet(terms);
         let columns = self.columns_to_ask();
         let (rights, begun) = tokio::join!(
             self.rights(user, *deadline),
-            FanOut::begin(
-                self.cluster,
-                *deadline,
-                chosen.clone(),
-                columns,
-                Some(budget)
-            )
+            FanOut::begin(self.cluster, *deadline, chosen, columns, Some(budget))
         );
         let (mut fan_out, snapshot, stale) = begun?;
         let rights = rights?;
@@ -387,7 +389,7 @@ impl Making<'_> {
         let Some((at, planned)) = self.planned(table) else {
             return Ok(());
         };
-        let rows = rows.project(&planned.columns);
+        let rows = rows.project(&columns_to_insert(planned));
         self.insert(at, rows).await
     }
 
@@ -412,5 +414,14 @@ impl Making<'_> {
             messages: self.messages,
             told: self.told,
         })
+    }
+}
+
+/// The columns of a table that go into the database: one at least, as a row of none is no row. The database
+/// does not look at it.
+fn columns_to_insert(planned: &PlannedTable) -> Vec<usize> {
+    match planned.columns[..] {
+        [] => vec![0],
+        _ => planned.columns.clone(),
     }
 }

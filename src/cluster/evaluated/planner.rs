@@ -29,7 +29,8 @@ impl Planner {
     pub(super) fn names(&self) -> Names {
         match self {
             Self::Pick { pick, .. } | Self::Victims(pick) => {
-                let mut names = sql::names_in_pick(pick);
+                let by = pick.order_by.iter().map(|by| &by.expr);
+                let mut names = sql::names_of(pick.filter.iter().chain(by));
                 names
                     .tables
                     .insert(TableName::ServerSessions.name().to_owned());

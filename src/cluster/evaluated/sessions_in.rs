@@ -1,7 +1,7 @@
 //! Sessions on their way into a database, server by server, as an account may see them.
 
-use super::Making;
 use super::catalog::TableName;
+use super::{Making, columns_to_insert};
 use crate::cluster::fan_out::{NodeReport, Stale};
 use crate::cluster::list::ListError;
 use crate::cluster::merge::{Merge, Purpose, Viewer};
@@ -34,8 +34,8 @@ impl SessionsIn<'_> {
             return Ok(());
         };
         let merge = self.merge.get_or_insert_with(|| {
-            let sources = planned.columns.iter();
-            let sources = sources.filter_map(|at| making.catalog.sessions.get(*at).cloned());
+            let columns = columns_to_insert(planned).into_iter();
+            let sources = columns.filter_map(|at| making.catalog.sessions.get(at).cloned());
             let merge = Merge::new(sources.collect(), making.request.included, self.viewer);
             merge.for_purpose(self.purpose)
         });
@@ -43,7 +43,7 @@ impl SessionsIn<'_> {
         let rank = servers
             .iter()
             .position(|server| server.addr == report.server.addr);
-        let width = planned.columns.len();
+        let width = merge.columns().len();
         let mut server = merge.server(&report, sessions, rank.unwrap_or(servers.len()) as u64);
         let mut batch = Rows::new(width);
         for session in sessions.iter() {

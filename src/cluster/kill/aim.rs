@@ -127,7 +127,7 @@ impl Cluster {
         deadline: Deadline,
     ) -> Vec<String> {
         let Ok((fan_out, _, _)) =
-            FanOut::begin(self, deadline, Chosen::All, Columns::All, None).await
+            FanOut::begin(self, deadline, Chosen::all(), Columns::All, None).await
         else {
             return Vec::new();
         };

@@ -65,7 +65,7 @@ impl Cluster {
             user: request.caller.user.clone(),
             planner: Planner::Victims(pick),
             context: request.context.clone(),
-            chosen: Chosen::All,
+            chosen: Chosen::all(),
             included: Included::ALL,
             purpose,
             deadline: self.statement_deadline(),
