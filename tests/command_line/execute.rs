@@ -341,6 +341,46 @@ async fn a_kill_that_was_accepted_but_is_not_done_is_incomplete() {
 }
 
 #[tokio::test]
+async fn a_kill_of_many_tells_how_many_and_whether_it_was_all() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    let hold = || {
+        for node in cluster.nodes() {
+            node.set_sessions(vec![session(None), session(None)]);
+        }
+    };
+    let statement = "KILL SERVER SESSIONS WHERE User = 'app' AND Time >= 5";
+    hold();
+    let all = execute(&cluster, statement, &[]).await;
+    let first = all.stdout.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("Query OK, 4 rows affected"),
+        "{}{}",
+        all.stdout,
+        all.stderr
+    );
+    assert!(
+        all.stdout.ends_with("\nMatched: 4  Killed: 4  Failed: 0\n"),
+        "{}",
+        all.stdout
+    );
+    assert_eq!(all.code, Some(0), "{}", all.stderr);
+
+    hold();
+    let refuses = KillBehaviour::Fail(ServerError::new(1105, "not now"));
+    cluster.node(1).set_kill_behaviour(refuses);
+    let some = execute(&cluster, statement, &["--format", "json"]).await;
+    let told: Value = serde_json::from_str(&some.stdout).unwrap();
+    assert_eq!(told["affected_rows"], 2);
+    assert_eq!(told["info"], "Matched: 4  Killed: 2  Failed: 2");
+    assert_eq!(some.code, Some(3), "{}", some.stderr);
+    let warnings = some
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("Warning (1105): ") && line.contains("not now"));
+    assert_eq!(warnings.count(), 2, "one for each: {}", some.stderr);
+}
+
+#[tokio::test]
 async fn an_interrupt_ends_a_statement_that_waits() {
     let cluster = SimCluster::builder()
         .nodes(2)
