@@ -204,6 +204,12 @@ impl Clients {
         })
     }
 
+    /// Whether a session runs a virtual statement.
+    pub fn runs_statement(&self, key: ClientKey) -> bool {
+        let client = self.lock().clients.get(&key).map(Arc::clone);
+        client.is_some_and(|client| client.changing().running.is_some())
+    }
+
     /// What there has been so far.
     pub fn totals(&self) -> Totals {
         let here = self.lock();

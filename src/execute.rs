@@ -24,9 +24,10 @@ use crate::audit::{Caller, Origin};
 use crate::cluster::{Cluster, ListPart, ListParts, TopologyError};
 use crate::console::{self, Answer, Request};
 use crate::deadline::Deadline;
+use crate::sql::names;
 use crate::statement::diagnostics::{Level, Message};
 use crate::statement::keywords::{Route, route};
-use crate::statement::parse;
+use crate::statement::{Select, Statement, parse};
 use crate::table::{Column, Rows};
 use crate::wire::answer::{OkAnswer, SqlError};
 pub use output::Output;
@@ -95,7 +96,10 @@ impl OneStatement {
     /// When it is none of the proxy's own, or has not the right form.
     pub fn read(text: String) -> Result<Self, ExecuteError> {
         let read = match route(text.as_bytes(), true) {
-            Ok(Route::Console) => parse(&text).map_err(|error| error.to_sql()),
+            Ok(Route::Console) => match parse(&text) {
+                Ok(statement) if asks_the_daemon(&statement) => Err(no_daemon()),
+                read => read.map_err(|error| error.to_sql()),
+            },
             Ok(Route::Mixed) => Err(console::not_alone()),
             _ => Err(not_ours()),
         };
@@ -167,6 +171,23 @@ impl OneStatement {
             Ended::Whole
         })
     }
+}
+
+/// Whether a statement is about what only a daemon has: here there would be nothing, which is true and misleads.
+fn asks_the_daemon(statement: &Statement) -> bool {
+    match statement {
+        Statement::ShowWarden(_) => true,
+        Statement::Select(Select { query }) => {
+            let named = names(query).tables;
+            named.iter().any(|table| Cluster::is_table_of_proxy(table))
+        }
+        _ => false,
+    }
+}
+
+fn no_daemon() -> SqlError {
+    let text = "clients, status and the log of kills are a running obwarden's: ask it, there are none with --execute";
+    SqlError::new(1235, text)
 }
 
 fn not_ours() -> SqlError {
@@ -283,6 +304,16 @@ mod tests {
             let (code, why) = refused(text);
             assert_eq!(code, 1235, "{text}");
             assert!(why.contains("no statement of obwarden's"), "{text}: {why}");
+        }
+        for text in [
+            "SHOW WARDEN CLIENTS",
+            "show warden status like 'x'",
+            "SELECT c.user FROM obwarden.servers s, `obwarden`.CLIENTS c",
+            "WITH k AS (SELECT * FROM obwarden.kill_log) SELECT * FROM k",
+        ] {
+            let (code, why) = refused(text);
+            assert_eq!(code, 1235, "{text}");
+            assert!(why.contains("a running obwarden's"), "{text}: {why}");
         }
         let (code, why) = refused("SHOW SERVERS; SELECT 1");
         assert_eq!(code, 1235);

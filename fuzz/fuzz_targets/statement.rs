@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use std::mem::discriminant;
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
@@ -11,38 +12,66 @@ use obwarden::cluster::Cluster;
 use obwarden::sql::{
     Context, Database, Limits, Pick, Plan, Table, TableColumn, names, plan_pick, plan_query,
 };
-use obwarden::statement::{Statement, parse};
+use obwarden::statement::{Grammar, Parameters, ParseError, Statement, parse_prepared, parse_with};
 use obwarden::table::{Column, Kind, Value};
 use obwarden::wire::answer::SqlError;
+use obwarden::wire::parameter::Parameter;
 
 fuzz_target!(|text: &str| {
-    let statement = match parse(text) {
+    for backslash_escapes in [true, false] {
+        let grammar = Grammar { backslash_escapes };
+        plan(parse_with(text, grammar, Parameters::None), grammar);
+        execute(text, grammar);
+    }
+});
+
+/// Runs a statement as a prepared one. What stands for its placeholders makes no other statement of it.
+fn execute(text: &str, grammar: Grammar) {
+    let Ok(prepared) = parse_prepared(text, grammar) else {
+        return;
+    };
+    let values = [
+        Parameter::Text("' OR 1 = 1 \\ -- /*".to_owned()),
+        Parameter::Null,
+        Parameter::Number("-1.5e3".to_owned()),
+    ];
+    let count = usize::from(prepared.placeholders);
+    let parameters: Vec<_> = values.iter().cycle().take(count).cloned().collect();
+    let executed = parse_with(text, grammar, Parameters::Known(&parameters));
+    if let Ok(executed) = &executed {
+        assert_eq!(discriminant(executed), discriminant(&prepared.statement));
+    }
+    plan(executed, grammar);
+}
+
+fn plan(read: Result<Statement, ParseError>, grammar: Grammar) {
+    let statement = match read {
         Ok(statement) => statement,
         Err(error) => return check(&error.to_sql()),
     };
-    let tables = tables();
+    let (tables, context) = (tables(), context(grammar));
     match statement {
-        Statement::ShowServerSessions(show) => pick(&show.pick, &tables[0]),
-        Statement::ShowServers(show) => pick(&show.pick, &tables[1]),
-        Statement::KillMany(kill) => pick(&kill.pick, &tables[0]),
+        Statement::ShowServerSessions(show) => pick(&show.pick, &tables[0], &context),
+        Statement::ShowServers(show) => pick(&show.pick, &tables[1], &context),
+        Statement::KillMany(kill) => pick(&kill.pick, &tables[0], &context),
         Statement::Select(select) => {
             names(&select.query);
-            run(plan_query(&select.query, &tables, &context()));
+            run(plan_query(&select.query, &tables, &context));
         }
         _ => {}
     }
-});
+}
 
 /// The code of what nobody has thought of.
 const NOT_COMPUTED: u16 = 1105;
 
-fn pick(pick: &Pick, table: &Table) {
+fn pick(pick: &Pick, table: &Table, context: &Context) {
     let column = |column: &TableColumn| Column {
         name: column.name.clone(),
         kind: column.kind,
     };
     let output: Vec<(usize, Column)> = table.columns.iter().map(column).enumerate().collect();
-    run(plan_pick(pick, table, &output, &[0], &context()));
+    run(plan_pick(pick, table, &output, &[0], context));
 }
 
 fn run(plan: Result<Plan, SqlError>) {
@@ -92,13 +121,13 @@ fn value(row: usize, column: usize) -> Value<'static> {
     }
 }
 
-fn context() -> Context {
+fn context(grammar: Grammar) -> Context {
     Context {
         user: "root".to_owned(),
         connection_id: 7,
         now: SystemTime::UNIX_EPOCH,
         select_limit: None,
-        backslash_escapes: true,
+        backslash_escapes: grammar.backslash_escapes,
     }
 }
 

@@ -13,7 +13,7 @@ use super::budget::Budget;
 use super::chosen::Chosen;
 use super::evaluated::{self, Planner};
 use super::fan_out::{self, FanOut, NodeReport, Stale};
-use super::merge::{Included, Merge, Viewer, failed_rows};
+use super::merge::{Included, Merge, Purpose, Viewer, failed_rows};
 use super::queries::Columns;
 use super::session_columns::{SessionColumn, listed, made_of};
 use super::sessions::SessionsHeader;
@@ -61,6 +61,11 @@ pub enum ListError {
 }
 
 impl ListError {
+    /// There is nobody to ask.
+    pub(super) fn no_server() -> Self {
+        Self::NobodyAnswered("there is no server".to_owned())
+    }
+
     /// The error as the client reads it.
     pub fn to_sql(&self) -> SqlError {
         match self {
@@ -126,6 +131,7 @@ impl Cluster {
                 context: request.context,
                 chosen,
                 included,
+                purpose: Purpose::List,
                 deadline,
             };
             evaluated::make(&cluster, &picked, &sender).await

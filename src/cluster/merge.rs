@@ -36,6 +36,40 @@ impl Viewer<'_> {
     }
 }
 
+/// What servers are asked for their sessions for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To show them.
+    List,
+    /// To show what a KILL would do with them.
+    Explain,
+    /// To end some of them.
+    Kill,
+}
+
+impl Purpose {
+    /// Whether the right to kill counts, beside the right to see.
+    pub(super) fn weighs_kills(self) -> bool {
+        self != Self::List
+    }
+
+    /// What it means that a server has not told its sessions.
+    fn of_untold(self) -> &'static str {
+        match self {
+            Self::List | Self::Explain => "its sessions are NOT in this list",
+            Self::Kill => "nothing was killed there",
+        }
+    }
+
+    /// What it means that a server has not told others' sessions.
+    fn of_untold_others(self) -> &'static str {
+        match self {
+            Self::List | Self::Explain => "others' are NOT in this list",
+            Self::Kill => "nothing of others' was killed there",
+        }
+    }
+}
+
 /// Which sessions a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Included {
@@ -57,6 +91,7 @@ impl Included {
 pub(super) struct Merge<'a> {
     viewer: &'a Viewer<'a>,
     included: Included,
+    purpose: Purpose,
     /// The addresses of this proxy's clients, by their backends and thread ids there.
     clients: HashMap<SocketAddr, HashMap<u32, SocketAddr>>,
     sources: Vec<SessionColumn>,
@@ -77,12 +112,18 @@ impl<'a> Merge<'a> {
         Self {
             viewer,
             included,
+            purpose: Purpose::List,
             clients: viewer.clients.addresses(),
             sources,
             hidden: false,
             hiding: Vec::new(),
             detours: Vec::new(),
         }
+    }
+
+    /// The same for another purpose.
+    pub(super) fn for_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
     }
 
     /// The list's columns.
@@ -102,7 +143,14 @@ impl<'a> Merge<'a> {
             server, through, ..
         } = report;
         if let Some(through) = through {
-            self.detours.push(through.message(server, sessions.len()));
+            let message = through.message(server, sessions.len());
+            self.detours.push(match self.purpose {
+                Purpose::List | Purpose::Explain => message,
+                Purpose::Kill => {
+                    let text = format!("{}; {}", message.text, self.purpose.of_untold());
+                    Message::incomplete(message.code, text)
+                }
+            });
         }
         if let Some(grant) = &sessions.needs_grant {
             self.hiding.push((server.describe(), grant.clone()));
@@ -135,23 +183,27 @@ impl<'a> Merge<'a> {
         let mut messages = Vec::new();
         for NodeReport { server, answer, .. } in failed {
             if let Err(failure) = answer {
-                messages.push(Message::incomplete(
-                    failure.code(),
-                    not_in_list(server, failure),
-                ));
+                let text = format!(
+                    "{}: {}: {failure}; {}",
+                    server.describe(),
+                    failure.kind,
+                    self.purpose.of_untold()
+                );
+                messages.push(Message::incomplete(failure.code(), text));
             }
         }
         messages.extend(self.hiding.iter().map(|(server, grant)| {
             let text = format!(
-                "{server} shows the service account its own sessions only; others' are NOT in this list; \
-                 the service account needs: {grant}"
+                "{server} shows the service account its own sessions only; {}; the service account needs: {grant}",
+                self.purpose.of_untold_others()
             );
             Message::incomplete(HIDDEN, text)
         }));
         messages.extend(self.detours);
         messages.extend(unusable.iter().map(|row| {
             let text = format!(
-                "__all_server names no address in '{row}'; its sessions are NOT in this list"
+                "__all_server names no address in '{row}'; {}",
+                self.purpose.of_untold()
             );
             Message::incomplete(TOPOLOGY, text)
         }));
@@ -278,7 +330,7 @@ fn of_kind(value: Value<'_>, kind: Kind) -> Value<'_> {
 /// Adds the row of a server that has not answered.
 fn push_failed(rows: &mut Rows, server: &Server, failure: &NodeFailure, sources: &[SessionColumn]) {
     let (ip, state) = (server.addr.ip().to_string(), failure.kind.to_string());
-    let info = format!("{failure}; its sessions are NOT in this list");
+    let info = format!("{failure}; {}", Purpose::List.of_untold());
     for source in sources {
         rows.push(match source {
             SessionColumn::Ip => (&*ip).into(),
@@ -290,15 +342,6 @@ fn push_failed(rows: &mut Rows, server: &Server, failure: &NodeFailure, sources:
             _ => Value::Null,
         });
     }
-}
-
-/// The warning about a server that has not answered.
-fn not_in_list(server: &Server, failure: &NodeFailure) -> String {
-    format!(
-        "{}: {}: {failure}; its sessions are NOT in this list",
-        server.describe(),
-        failure.kind
-    )
 }
 
 fn text<'a>(value: Option<&'a (impl AsRef<[u8]> + ?Sized)>) -> Value<'a> {

@@ -58,7 +58,7 @@ pub use examine::{
 pub(crate) use failure::{ER_CONNECT_TO_FOREIGN_DATA_SOURCE, ER_QUERY_ON_FOREIGN_DATA_SOURCE};
 pub use failure::{FailureKind, NodeFailure};
 pub use health::Health;
-pub use kill::{KillError, Killed};
+pub use kill::{KillError, Killed, KilledMany, ManyRequest};
 pub use list::{ListError, ListPart, ListParts, ListRequest};
 use node::Node;
 use own_sessions::OwnSessions;
@@ -89,6 +89,12 @@ pub struct Settings {
     pub listing_buffer_bytes: usize,
     /// How long a killed session may take to be gone.
     pub kill_verify_timeout: Duration,
+    /// How many sessions a KILL without a LIMIT may end that are picked by an expression.
+    pub kill_victims_max: usize,
+    /// Accounts, by their bare names, whose sessions are not picked by an expression.
+    pub protected_users: Vec<String>,
+    /// Whether nothing is killed by an expression unless every server has told its sessions.
+    pub strict_listing: bool,
     /// How often the topology is read in the background.
     pub topology_refresh_interval: Duration,
     /// Where the last topology is kept for the next start, if anywhere.
@@ -125,6 +131,9 @@ impl Settings {
             node_idle_timeout: Duration::from_secs(60),
             listing_buffer_bytes: 0,
             kill_verify_timeout: Duration::from_secs(5),
+            kill_victims_max: 100,
+            protected_users: Vec::new(),
+            strict_listing: false,
             sql: Limits {
                 rows_max: 1000,
                 timeout: Duration::from_secs(5),

@@ -16,6 +16,12 @@ use crate::statement::diagnostics::Message;
 use crate::table::{Column, Rows};
 
 impl Cluster {
+    /// Whether the table of this name, in lower case, tells of this proxy and not of the servers.
+    pub fn is_table_of_proxy(table: &str) -> bool {
+        let own = [TableName::Clients, TableName::KillLog];
+        own.iter().any(|own| own.name() == table)
+    }
+
     /// The clients that are connected through this proxy.
     pub fn clients(&self) -> &Clients {
         &self.clients

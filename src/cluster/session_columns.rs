@@ -160,6 +160,18 @@ pub(super) fn listed(full: bool, headers: &[Arc<SessionsHeader>]) -> Vec<Session
         .collect()
 }
 
+/// What a KILL must know of a session that no plain list shows: which server it is on, and what tells its
+/// statement from the next one, as far as servers report that.
+pub(super) fn facts_of_victims() -> [SessionColumn; 5] {
+    [
+        SessionColumn::ServerRank,
+        SessionColumn::Info,
+        SessionColumn::Reported("total_time".to_owned()),
+        SessionColumn::Reported("trace_id".to_owned()),
+        SessionColumn::Reported("proxy_sessid".to_owned()),
+    ]
+}
+
 /// The table of sessions, and what its columns are. What a plain list shows otherwise stands behind what `*`
 /// shows, and then other names of some columns.
 pub(super) fn table(headers: &[Arc<SessionsHeader>]) -> (Table, Vec<SessionColumn>) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::budget::Share;
 use super::rows::Answer;
+use crate::statement::SessionId;
 use crate::table::{Place, Row, Rows, Value};
 
 /// The sessions that one server holds, ordered by id.
@@ -136,8 +137,14 @@ impl NodeSessions {
 
     /// The session with this id.
     pub(super) fn find(&self, id: u32) -> Option<Session<'_>> {
-        self.iter()
-            .find(|session| session.id() == Some(u64::from(id)))
+        let at = |place: &Place| Session {
+            header: &self.header,
+            row: self.rows.at(*place),
+        };
+        let found = self
+            .order
+            .binary_search_by_key(&Some(u64::from(id)), |place| at(place).id());
+        found.ok().map(|found| at(&self.order[found]))
     }
 }
 
@@ -231,11 +238,22 @@ impl<'a> Session<'a> {
             .is_some_and(|id| !matches!(id, b"" | b"0" | b"NULL"))
     }
 
+    /// Its id, if ODP has made it: then it may stand on several servers.
+    pub(super) fn id_of_odp(&self) -> Option<SessionId> {
+        let id = u32::try_from(self.id()?).ok().and_then(SessionId::new)?;
+        (self.is_proxied() && id.maker().is_none()).then_some(id)
+    }
+
     /// Whether it is a session of the sys tenant's account `user`.
     pub(super) fn belongs_to(&self, user: &str) -> bool {
-        let in_sys = self.tenant().is_none_or(|tenant| tenant == b"sys");
-        in_sys && self.user() == Some(user.as_bytes())
+        is_of_account(self.user(), self.tenant(), user)
     }
+}
+
+/// Whether a session of this user and tenant is one of the sys tenant's account `account`.
+pub(super) fn is_of_account(user: Option<&[u8]>, tenant: Option<&[u8]>, account: &str) -> bool {
+    let in_sys = tenant.is_none_or(|tenant| tenant == b"sys");
+    in_sys && user == Some(account.as_bytes())
 }
 
 /// Whether a Host is the address `ip`, with a port.

@@ -83,6 +83,26 @@ pub struct Layer {
     #[arg(long, env = "OBWARDEN_KILL_VERIFY_TIMEOUT", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
     pub(super) kill_verify_timeout: Option<Duration>,
+    /// How many sessions a KILL SERVER SESSIONS without a LIMIT may end [default: 100]
+    #[arg(long, env = "OBWARDEN_KILL_VICTIMS_MAX", value_name = "N")]
+    pub(super) kill_victims_max: Option<usize>,
+    /// An account whose sessions are killed by their ids only; repeat it for more [default: proxyro]
+    #[arg(
+        long = "protected-user",
+        env = "OBWARDEN_PROTECTED_USERS",
+        value_name = "USER",
+        value_delimiter = ','
+    )]
+    pub(super) protected_users: Option<Vec<String>>,
+    /// Kill no sessions by WHERE unless every server has told its sessions [default: false]
+    #[arg(
+        long,
+        env = "OBWARDEN_STRICT_LISTING",
+        value_name = "true|false",
+        num_args = 0..=1,
+        default_missing_value = "true"
+    )]
+    pub(super) strict_listing: Option<bool>,
     /// How often the list of servers is read in the background [default: 5s]
     #[arg(long, env = "OBWARDEN_TOPOLOGY_REFRESH_INTERVAL", value_name = "DURATION", value_parser = humantime::parse_duration)]
     #[serde(default, with = "humantime_serde")]
@@ -213,6 +233,9 @@ impl Layer {
             packet_bytes_max: self.packet_bytes_max.or(below.packet_bytes_max),
             tcp_keepalive: self.tcp_keepalive.or(below.tcp_keepalive),
             kill_verify_timeout: self.kill_verify_timeout.or(below.kill_verify_timeout),
+            kill_victims_max: self.kill_victims_max.or(below.kill_victims_max),
+            protected_users: self.protected_users.or(below.protected_users),
+            strict_listing: self.strict_listing.or(below.strict_listing),
             topology_refresh_interval: self
                 .topology_refresh_interval
                 .or(below.topology_refresh_interval),

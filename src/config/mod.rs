@@ -87,6 +87,12 @@ pub enum ConfigError {
     /// A number of connections that makes no sense.
     #[error("node_connections_max must be at least {} and at most {}", .0.start(), .0.end())]
     BadNodeConnections(RangeInclusive<usize>),
+    /// A number of victims that makes no sense.
+    #[error("kill_victims_max must be at least {} and at most {}", .0.start(), .0.end())]
+    BadKillVictims(RangeInclusive<usize>),
+    /// What is named is no account's bare name.
+    #[error("'{0}' in protected_users is no bare name of an account; write it without its tenant")]
+    BadProtectedUser(String),
     /// A timeout that makes no sense.
     #[error("{key} must be more than zero and at most an hour")]
     BadTimeout {

@@ -27,6 +27,9 @@ const DEFAULT_NODE_CONNECTIONS_MAX: usize = 2;
 const DEFAULT_NODE_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_KILL_VERIFY_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_KILL_VICTIMS_MAX: usize = 100;
+/// ODP's own account, by which it watches the servers.
+const DEFAULT_PROTECTED_USER: &str = "proxyro";
 const DEFAULT_TOPOLOGY_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 const DEFAULT_LISTING_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 const DEFAULT_SQL_ROWS_MAX: u64 = 2_000_000;
@@ -40,6 +43,8 @@ const RELAY_THREADS_MAX: usize = 1024;
 const PACKET_BYTES_MAX: RangeInclusive<usize> = 8192..=0xff_ffff - 1;
 /// A server in trouble is not to be helped by many more connections.
 const NODE_CONNECTIONS_MAX: RangeInclusive<usize> = 1..=64;
+/// Who means to end more than this names a LIMIT.
+const KILL_VICTIMS_MAX: RangeInclusive<usize> = 1..=100_000;
 /// Timeouts longer than this are taken for a mistake of unit.
 const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -171,6 +176,9 @@ impl Layer {
                     self.kill_verify_timeout,
                     DEFAULT_KILL_VERIFY_TIMEOUT,
                 )?,
+                kill_victims_max: kill_victims(self.kill_victims_max)?,
+                protected_users: protected_users(self.protected_users)?,
+                strict_listing: self.strict_listing.unwrap_or_default(),
                 topology_refresh_interval: timeout(
                     "topology_refresh_interval",
                     self.topology_refresh_interval,
@@ -209,6 +217,26 @@ fn packet_bytes(given: Option<usize>) -> Result<usize, ConfigError> {
     } else {
         Err(ConfigError::BadPacketBytes(PACKET_BYTES_MAX))
     }
+}
+
+fn kill_victims(given: Option<usize>) -> Result<usize, ConfigError> {
+    let victims = given.unwrap_or(DEFAULT_KILL_VICTIMS_MAX);
+    if KILL_VICTIMS_MAX.contains(&victims) {
+        Ok(victims)
+    } else {
+        Err(ConfigError::BadKillVictims(KILL_VICTIMS_MAX))
+    }
+}
+
+/// The names that are given, or the default. An empty name is none: so an empty list can be given by flag and by
+/// environment, too.
+fn protected_users(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let names = given.unwrap_or_else(|| vec![DEFAULT_PROTECTED_USER.to_owned()]);
+    if let Some(wrong) = names.iter().find(|name| name.contains(['@', '#'])) {
+        return Err(ConfigError::BadProtectedUser(wrong.clone()));
+    }
+    let named = names.into_iter().filter(|name| !name.is_empty());
+    Ok(named.collect())
 }
 
 fn node_connections(given: Option<usize>) -> Result<usize, ConfigError> {
@@ -337,6 +365,22 @@ mod tests {
     }
 
     #[test]
+    fn protected_users_are_replaced_by_what_is_given_also_by_nobody() {
+        let protected = |layer: Layer| layer.resolve().unwrap().cluster.protected_users;
+        let file = |more: &str| layer(&format!("servers = ['a']\npassword = ''\n{more}"));
+        let flags = |users: &[&str]| Layer {
+            protected_users: Some(users.iter().map(|&user| user.to_owned()).collect()),
+            ..Layer::default()
+        };
+        assert_eq!(protected(file("")), ["proxyro"]);
+        let two = "protected_users = ['proxyro', 'ocp_monitor']";
+        assert_eq!(protected(file(two)), ["proxyro", "ocp_monitor"]);
+        assert_eq!(protected(file("protected_users = []")), [""; 0]);
+        assert_eq!(protected(flags(&["dba"]).over(file(two))), ["dba"]);
+        assert_eq!(protected(flags(&[""]).over(file(two))), [""; 0]);
+    }
+
+    #[test]
     fn each_mistake_gets_one_line_that_names_it() {
         for (text, named) in [
             ("password = ''", "no server"),
@@ -357,6 +401,14 @@ mod tests {
             (
                 "servers = ['a']\npassword = ''\nnode_connections_max = 0",
                 "node_connections_max",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nkill_victims_max = 0",
+                "kill_victims_max",
+            ),
+            (
+                "servers = ['a']\npassword = ''\nprotected_users = ['proxyro@sys']",
+                "'proxyro@sys' in protected_users",
             ),
             (
                 "servers = ['a']\npassword = ''\nproxy_protocol_from = ['lb1']",

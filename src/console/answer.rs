@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use tokio::task::JoinError;
+
 use super::{Completion, Request, schema};
-use crate::cluster::{Cluster, ListParts, ListRequest};
+use crate::cluster::{Cluster, ListParts, ListRequest, ManyRequest};
 use crate::sql::Context;
 use crate::statement::diagnostics::{Diagnostics, Form, Message};
 use crate::statement::{
-    Grammar, Select, ShowServers, ShowWarden, Statement, WardenMatter, filled, parse_prepared,
-    parse_with,
+    ExplainKill, Grammar, KillMany, Select, ShowServers, ShowWarden, Statement, WardenMatter,
+    filled, parse_prepared, parse_with,
 };
 use crate::status;
 use crate::table::{Column, Rows, Value};
@@ -80,21 +82,58 @@ pub(crate) async fn answer(
                 tokio::spawn(
                     async move { cluster.kill(&caller, backend, &kill, &text, &cancel).await },
                 );
-            let killed = task
-                .await
-                .map_err(|error| SqlError::new(1105, format!("outcome unknown: {error}")))?;
+            let killed = task.await.map_err(outcome_unknown)?;
             let killed = killed.map_err(|error| error.to_sql())?;
             Ok(Answer::Done {
                 completion: Completion::default(),
                 messages: killed.messages,
             })
         }
-        Statement::KillMany(_) | Statement::ExplainKill(_) => Err(SqlError::new(1235, "not yet")),
+        Statement::KillMany(kill) => {
+            let many = many(kill, request);
+            let (cluster, cancel) = (Arc::clone(cluster), request.cancel.clone());
+            let text = filled(text, parameters.known());
+            // In a task of its own: what was sent goes on to its outcome, whoever leaves.
+            let task = tokio::spawn(async move { cluster.kill_many(&many, &text, &cancel).await });
+            let killed = task.await.map_err(outcome_unknown)?;
+            let killed = killed.map_err(|error| error.to_sql())?;
+            Ok(Answer::Done {
+                completion: Completion {
+                    affected_rows: killed.killed,
+                    info: killed.info(),
+                    ..Completion::default()
+                },
+                messages: killed.messages,
+            })
+        }
+        Statement::ExplainKill(ExplainKill::One(kill)) => {
+            let session = (request.backend, request.thread_id);
+            Ok(Answer::List(cluster.explain_kill(user, session, kill)))
+        }
+        Statement::ExplainKill(ExplainKill::Many(kill)) => {
+            let explained = cluster.explain_kill_many(many(*kill, request));
+            Ok(Answer::List(explained))
+        }
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {
             columns: diagnostics_columns(&diagnostics),
             rows: diagnostics_rows(&diagnostics, &request.messages),
         }),
     }
+}
+
+/// A KILL of many, and who asks for it.
+fn many(kill: KillMany, request: &Request) -> ManyRequest {
+    ManyRequest {
+        caller: request.caller.clone(),
+        session: (request.backend, request.thread_id),
+        kill,
+        context: context(request),
+    }
+}
+
+/// The error that a KILL has broken off.
+fn outcome_unknown(error: JoinError) -> SqlError {
+    SqlError::new(1105, format!("outcome unknown: {error}"))
 }
 
 /// A statement's parameters, and the columns that it will show as far as they are known before it runs.
@@ -141,7 +180,8 @@ async fn columns(
             cluster.select_columns(query, &context, deadline).await?
         }
         Statement::Schema(schema) => schema::describe(&schema, &cluster.tables())?.0.columns,
-        Statement::Kill(_) | Statement::KillMany(_) | Statement::ExplainKill(_) => Vec::new(),
+        Statement::ExplainKill(_) => Cluster::explained_columns(),
+        Statement::Kill(_) | Statement::KillMany(_) => Vec::new(),
         Statement::Diagnostics(diagnostics) => diagnostics_columns(&diagnostics),
     })
 }

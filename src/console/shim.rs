@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use opensrv_mysql::{
     AsyncMysqlIntermediary, AsyncMysqlShim, Column as OpensrvColumn, ColumnFlags, ColumnType,
-    ErrorKind, InitWriter, IntermediaryOptions, OkResponse, ParamParser, QueryResultWriter,
-    RowWriter, StatementMetaWriter, ToMysqlValue,
+    ErrorKind, InitWriter, OkResponse, ParamParser, QueryResultWriter, RowWriter,
+    StatementMetaWriter, ToMysqlValue,
 };
 use tokio::io::{AsyncReadExt, AsyncWrite, BufWriter, DuplexStream};
 
@@ -45,13 +45,7 @@ impl Shim {
         // opensrv writes packet by packet, and flushes at a reply's end.
         let writer = BufWriter::with_capacity(WRITTEN_AT_ONCE_BYTES, writer);
         let reader = OnePacketReader::new(io::Cursor::new(input).chain(rest));
-        // It would take USE for a COM_INIT_DB, and not ask for an answer.
-        let options = IntermediaryOptions {
-            process_use_statement_on_query: true,
-            ..IntermediaryOptions::default()
-        };
-        let served = AsyncMysqlIntermediary::run_with_options(self, reader, writer, &options);
-        if let Err(error) = served.await {
+        if let Err(error) = AsyncMysqlIntermediary::run_on(self, reader, writer).await {
             // The session sees a reply that breaks off; that it has left is no error.
             tracing::debug!(%error, "a console has ended");
         }

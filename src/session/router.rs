@@ -4,6 +4,9 @@
 //! still to come. What is not decided yet is left with the caller, who brings it again with more behind
 //! it. Order is never changed: a command for the console waits until all replies before it are complete.
 
+mod prepared;
+mod request;
+
 use crate::sql::SCHEMA;
 use crate::statement::keywords::{self, KillById, Route, UNDECIDED_BYTES_MAX, Undecided};
 use crate::statement::{KillKind, SelectLimit, SessionId};
@@ -12,6 +15,7 @@ use crate::wire::packet::{HEADER_BYTES, Header};
 use crate::wire::reply::{Outcome, ReplyTracker, Turn};
 
 use super::console_statements::ConsoleStatements;
+pub(super) use request::Request;
 
 /// What to do with the next bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,41 +30,6 @@ pub(super) enum Step {
     Wait,
     /// The session answers; the next `bytes` are done with.
     Take { bytes: usize, request: Request },
-}
-
-/// A command that the session answers, or sees to it that the right server does.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request {
-    /// A statement for the console.
-    Query(Vec<u8>),
-    /// Prepare a statement for the console.
-    Prepare(Vec<u8>),
-    /// Execute a statement that lives in the session.
-    Execute {
-        id: u32,
-        /// The whole command.
-        payload: Vec<u8>,
-    },
-    /// Execute a statement that lives in the session many times in one command, as MariaDB's clients do.
-    BulkExecute,
-    /// Fetch so many rows from a statement that lives in the session; none where the number is missing.
-    Fetch { id: u32, rows: Option<u32> },
-    /// Reset a statement that lives in the session.
-    Reset { id: u32 },
-    /// Make the schema of the proxy's own tables the default database.
-    UseSchema,
-    /// A virtual statement among others in one packet.
-    Mixed,
-    /// A KILL by a thread id. The server that has this session is to answer it.
-    Kill {
-        kill: KillById,
-        /// The whole command, as it came.
-        packet: Vec<u8>,
-    },
-    /// A packet for the console that is longer than `packet_bytes_max`.
-    TooLong,
-    /// Log in as another user.
-    ChangeUser(Vec<u8>),
 }
 
 /// Who answered the last statement that was no question about the one before.
@@ -310,64 +279,6 @@ impl Router {
             self.last_answer = last_answer;
         }
         step
-    }
-
-    /// A command that begins with a prepared statement's id.
-    fn with_statement_id(
-        &mut self,
-        input: &[u8],
-        command: Command,
-        packet: Packet<'_>,
-        tracker: &mut ReplyTracker,
-    ) -> Step {
-        let Some(id) = packet.u32_at(1) else {
-            return self.pass_or_more(input, packet, command, tracker);
-        };
-        let Some(id) = self.statements.resolve(id) else {
-            return self.pass(input, packet.header, command, tracker);
-        };
-        match command {
-            Command::STMT_CLOSE => {
-                self.statements.close(id);
-                self.begin_part(input, packet.header, Way::Nowhere)
-            }
-            Command::STMT_SEND_LONG_DATA => self.long_data(input, packet, id),
-            Command::STMT_FETCH => self.take(packet, tracker, |payload| Request::Fetch {
-                id,
-                rows: u32_at(payload, 5),
-            }),
-            Command::STMT_RESET => self.take(packet, tracker, |_| Request::Reset { id }),
-            Command::STMT_BULK_EXECUTE => self.take(packet, tracker, |_| Request::BulkExecute),
-            _ => self.take(packet, tracker, |payload| Request::Execute {
-                id,
-                payload: payload.to_vec(),
-            }),
-        }
-    }
-
-    /// A piece of a parameter's value: behind its statement and its position it goes to the statement as it comes.
-    fn long_data(&mut self, input: &[u8], packet: Packet<'_>, id: u32) -> Step {
-        const DATA_AT: usize = HEADER_BYTES + 7;
-        let header = packet.header;
-        if header.payload_bytes < DATA_AT - HEADER_BYTES {
-            // Too short to say anything: servers let it by, too.
-            return self.begin_part(input, header, Way::Nowhere);
-        }
-        let Some(&[low, high]) = input.get(DATA_AT - 2..DATA_AT) else {
-            return Step::More;
-        };
-        let to = Way::LongData {
-            id,
-            parameter: u16::from_le_bytes([low, high]),
-        };
-        let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
-        self.keep(to, &input[DATA_AT..bytes]);
-        self.leave_part(
-            HEADER_BYTES + header.payload_bytes - bytes,
-            header.continues(),
-            to,
-        );
-        to.step(bytes)
     }
 
     /// Too short for its command: the server says so, once it is all there.

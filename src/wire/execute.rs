@@ -95,11 +95,12 @@ impl Execute {
         let mut cursor = Cursor::new(payload);
         let flags = head(&mut cursor).map_err(malformed)?;
         let mut parameters = Vec::new();
+        let mut sent = None;
         if placeholders > 0 {
             let count = usize::from(placeholders);
             let nulls = cursor.take(count.div_ceil(8), "NULL bitmap");
             let nulls = nulls.map_err(malformed)?;
-            let sent = types_sent(&mut cursor, count).map_err(malformed)?;
+            sent = types_sent(&mut cursor, count).map_err(malformed)?;
             let known = sent.as_deref().unwrap_or(types);
             if known.len() != count {
                 return Err(malformed(Malformed("types of parameters")));
@@ -118,12 +119,12 @@ impl Execute {
                 let bad = |bad| ExecuteError::bad_value(bad, at + 1);
                 parameters.push(parameter.map_err(bad)?);
             }
-            if let Some(sent) = sent {
-                *types = sent;
-            }
         }
         if !cursor.rest().is_empty() {
             return Err(malformed(Malformed("end of the packet")));
+        }
+        if let Some(sent) = sent {
+            *types = sent;
         }
         Ok(Self {
             wants_cursor: flags & CURSOR_READ_ONLY != 0,
@@ -207,9 +208,11 @@ mod tests {
     #[test]
     fn an_execute_that_cannot_be_read_changes_no_types() {
         let (mut types, none) = (vec![LONG], BTreeMap::new());
-        let cut_off = execute(0, b"\0\x01\xfd\0\x09abc");
-        assert!(Execute::read(&cut_off, 1, &mut types, &none).is_err());
-        assert_eq!(types, [LONG]);
+        for sent in [&b"\0\x01\xfd\0\x09abc"[..], b"\0\x01\xfd\0\x01ab"] {
+            let wrong = execute(0, sent);
+            assert!(Execute::read(&wrong, 1, &mut types, &none).is_err());
+            assert_eq!(types, [LONG], "cut off, or with too much behind it");
+        }
     }
 
     #[test]

@@ -90,6 +90,36 @@ async fn rows_come_as_json_with_numbers_and_nulls() {
 }
 
 #[tokio::test]
+async fn a_select_gives_numbers_as_numbers_and_says_what_is_missing() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    for node in cluster.nodes() {
+        node.set_sessions(vec![session(None), session(None)]);
+    }
+    let statement = "SELECT user, COUNT(*) AS n, AVG(time) AS mean FROM obwarden.server_sessions \
+                     WHERE command = 'Sleep' AND user = 'app' GROUP BY user";
+    let whole = execute(&cluster, statement, &["--format", "json"]).await;
+    assert_eq!(
+        whole.stdout, "[\n{\"user\":\"app\",\"n\":4,\"mean\":5.0000}\n]\n",
+        "{}",
+        whole.stderr
+    );
+    assert_eq!((whole.code, whole.stderr.as_str()), (Some(0), ""));
+
+    cluster.node(1).set_behaviour(Behaviour::HangInQuery);
+    let partial = execute(&cluster, statement, &["--format", "tsv"]).await;
+    assert_eq!(partial.stdout, "user\tn\tmean\napp\t2\t5.0000\n");
+    let hung = cluster.node(1).seed();
+    assert!(
+        partial
+            .stderr
+            .starts_with(&format!("Warning (4012): {hung}")),
+        "{}",
+        partial.stderr
+    );
+    assert_eq!(partial.code, Some(3));
+}
+
+#[tokio::test]
 async fn rows_come_as_a_table_where_nothing_else_is_said() {
     let cluster = one_node().await;
     let node = cluster.node(0);
@@ -308,6 +338,46 @@ async fn a_kill_that_was_accepted_but_is_not_done_is_incomplete() {
         "{}",
         ended.stderr
     );
+}
+
+#[tokio::test]
+async fn a_kill_of_many_tells_how_many_and_whether_it_was_all() {
+    let cluster = SimCluster::start(2).await.unwrap();
+    let hold = || {
+        for node in cluster.nodes() {
+            node.set_sessions(vec![session(None), session(None)]);
+        }
+    };
+    let statement = "KILL SERVER SESSIONS WHERE User = 'app' AND Time >= 5";
+    hold();
+    let all = execute(&cluster, statement, &[]).await;
+    let first = all.stdout.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("Query OK, 4 rows affected"),
+        "{}{}",
+        all.stdout,
+        all.stderr
+    );
+    assert!(
+        all.stdout.ends_with("\nMatched: 4  Killed: 4  Failed: 0\n"),
+        "{}",
+        all.stdout
+    );
+    assert_eq!(all.code, Some(0), "{}", all.stderr);
+
+    hold();
+    let refuses = KillBehaviour::Fail(ServerError::new(1105, "not now"));
+    cluster.node(1).set_kill_behaviour(refuses);
+    let some = execute(&cluster, statement, &["--format", "json"]).await;
+    let told: Value = serde_json::from_str(&some.stdout).unwrap();
+    assert_eq!(told["affected_rows"], 2);
+    assert_eq!(told["info"], "Matched: 4  Killed: 2  Failed: 2");
+    assert_eq!(some.code, Some(3), "{}", some.stderr);
+    let warnings = some
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("Warning (1105): ") && line.contains("not now"));
+    assert_eq!(warnings.count(), 2, "one for each: {}", some.stderr);
 }
 
 #[tokio::test]

@@ -11,10 +11,12 @@
 
 mod catalog;
 mod evaluation;
+mod matching;
 mod picked;
 mod planner;
 mod server_terms;
 mod sessions_in;
+mod told;
 
 use std::sync::Arc;
 
@@ -22,20 +24,24 @@ use sqlparser::ast::Query;
 
 pub(super) use catalog::{Catalog, TableName};
 pub(super) use evaluation::Evaluation;
+pub(super) use matching::Condition;
 pub use picked::SmallTable;
 pub(super) use picked::send_picked;
 pub(super) use planner::Planner;
 pub(super) use server_terms::ServerTerms;
 use sessions_in::SessionsIn;
+pub(super) use told::Told;
 
 use super::Cluster;
 use super::budget::Budget;
 use super::chosen::Chosen;
 use super::fan_out::{self, FanOut, NodeReport};
 use super::list::{ListError, ListPart, ListParts, PartSender, describe, in_parts, row_bytes};
-use super::merge::{Included, Viewer, failed_rows};
+use super::merge::{Included, Purpose, Viewer, failed_rows};
 use super::queries::Columns;
-use super::session_columns::made_of;
+use super::rights::Rights;
+use super::session_columns::{SessionColumn, made_of};
+use super::topology::TopologyError;
 use crate::deadline::Deadline;
 use crate::sql::{Context, Names, Plan, PlannedTable, Table};
 use crate::statement::diagnostics::Message;
@@ -55,6 +61,8 @@ pub(super) struct Request {
     pub(super) chosen: Chosen,
     /// Which sessions there are.
     pub(super) included: Included,
+    /// What for.
+    pub(super) purpose: Purpose,
     /// Until when servers may answer.
     pub(super) deadline: Deadline,
 }
@@ -77,6 +85,7 @@ impl Cluster {
                 planner,
                 context,
                 included: Included::ALL,
+                purpose: Purpose::List,
                 deadline,
             };
             make(&cluster, &request, &sender).await
@@ -126,7 +135,7 @@ impl Cluster {
         let uses_sessions = names.tables.contains(TableName::ServerSessions.name());
         let may_learn = uses_sessions && !self.knows_all_headers();
         match planner.plan(catalog, context) {
-            Ok(_) if may_learn && planner.wants_all_columns(names) => Ok(None),
+            Ok(_) if may_learn && planner.takes_what_is_reported(names) => Ok(None),
             Err(error) if may_learn && error.code == ER_BAD_FIELD_ERROR => Ok(None),
             planned => planned.map(Some),
         }
@@ -139,6 +148,50 @@ pub(super) async fn make(
     request: &Request,
     sender: &PartSender,
 ) -> Result<(), ListError> {
+    let Evaluated {
+        columns,
+        sources,
+        mut evaluation,
+        failed,
+        messages,
+        ..
+    } = evaluate(cluster, request).await?;
+    // That the client has left shows in the channel's being closed.
+    let mut next = evaluation.next().await?;
+    let _ = sender.send(Ok(ListPart::Columns(columns))).await;
+    while let Some(rows) = next {
+        let _ = sender.send(Ok(ListPart::Rows(rows))).await;
+        next = evaluation.next().await?;
+    }
+    if let Planner::Pick { .. } = request.planner {
+        let rows = failed_rows(&failed, &sources);
+        let _ = sender.send(Ok(ListPart::Rows(rows))).await;
+    }
+    let _ = sender.send(Ok(ListPart::End(messages))).await;
+    Ok(())
+}
+
+/// A list or a SELECT, of which all rows are in the database.
+#[derive(Debug)]
+pub(super) struct Evaluated {
+    /// The result's columns.
+    pub(super) columns: Vec<Column>,
+    /// What they are of sessions; none of a SELECT.
+    pub(super) sources: Vec<SessionColumn>,
+    /// Gives the result's rows.
+    pub(super) evaluation: Evaluation,
+    /// The servers that have failed.
+    pub(super) failed: Vec<NodeReport>,
+    pub(super) messages: Vec<Message>,
+    /// Where sessions were asked for.
+    pub(super) told: Option<Told>,
+}
+
+/// Asks for all rows that a list or a SELECT needs, and begins to evaluate it.
+pub(super) async fn evaluate(
+    cluster: &Arc<Cluster>,
+    request: &Request,
+) -> Result<Evaluated, ListError> {
     let names = request.planner.names();
     let uses = |table: TableName| names.tables.contains(table.name());
     let mut making = Making {
@@ -148,6 +201,7 @@ pub(super) async fn make(
         plan: None,
         evaluation: None,
         messages: Vec::new(),
+        told: None,
     };
     let Request {
         planner, context, ..
@@ -165,7 +219,7 @@ pub(super) async fn make(
         making.insert_table(table, &rows).await?;
         making.messages.extend(messages);
     }
-    making.send(&failed, sender).await
+    making.end(failed)
 }
 
 /// The rows of a table that is not asked of the servers, and what is to be said of it.
@@ -203,6 +257,7 @@ struct Making<'a> {
     plan: Option<Plan>,
     evaluation: Option<Evaluation>,
     messages: Vec<Message>,
+    told: Option<Told>,
 }
 
 impl Making<'_> {
@@ -231,6 +286,7 @@ impl Making<'_> {
             user,
             deadline,
             chosen,
+            purpose,
             ..
         } = self.request;
         let budget = Budget::new(row_bytes(self.cluster));
@@ -242,23 +298,31 @@ impl Making<'_> {
         let chosen = chosen.clone().that_meet(terms);
         let columns = self.columns_to_ask();
         let (rights, begun) = tokio::join!(
-            self.cluster.rights(user, *deadline),
+            self.rights(user, *deadline),
             FanOut::begin(self.cluster, *deadline, chosen, columns, Some(budget))
         );
         let (mut fan_out, snapshot, stale) = begun?;
+        let rights = rights?;
+        self.told = Some(Told::new(Arc::clone(&snapshot), rights));
         let viewer = Viewer {
             user,
-            rights: rights?,
+            rights,
             own: &self.cluster.own,
             clients: &self.cluster.clients,
         };
         let mut sessions = SessionsIn {
             snapshot: &snapshot,
             viewer: &viewer,
+            purpose: *purpose,
             merge: None,
         };
         let (mut kept, mut failed, mut answered) = (Vec::new(), Vec::new(), 0);
         while let Some(report) = fan_out.next().await {
+            if purpose.weighs_kills()
+                && let Some(told) = &mut self.told
+            {
+                told.note(&report);
+            }
             match &report.answer {
                 Err(_) => failed.push(report),
                 Ok(_) if self.plan.is_none() => kept.push(report),
@@ -280,6 +344,15 @@ impl Making<'_> {
         }
         self.messages.extend(sessions.end(&failed, stale.as_ref()));
         Ok(failed)
+    }
+
+    /// What the account may do.
+    async fn rights(&self, user: &str, deadline: Deadline) -> Result<Rights, TopologyError> {
+        if self.request.purpose.weighs_kills() {
+            self.cluster.rights_to_kill(user, deadline).await
+        } else {
+            self.cluster.rights(user, deadline).await
+        }
     }
 
     /// What the servers must tell for the columns that are named.
@@ -327,24 +400,20 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// Sends the result.
-    async fn send(self, failed: &[NodeReport], sender: &PartSender) -> Result<(), ListError> {
-        // That the client has left shows in the channel's being closed.
-        let (Some(plan), Some(mut evaluation)) = (self.plan, self.evaluation) else {
-            return Err(ListError::NobodyAnswered("there is no server".to_owned()));
+    /// All that there is has gone in.
+    fn end(self, failed: Vec<NodeReport>) -> Result<Evaluated, ListError> {
+        let sources = self.request.planner.columns(&self.catalog);
+        let (Some(plan), Some(evaluation)) = (self.plan, self.evaluation) else {
+            return Err(ListError::no_server());
         };
-        let mut next = evaluation.next().await?;
-        let _ = sender.send(Ok(ListPart::Columns(plan.columns))).await;
-        while let Some(rows) = next {
-            let _ = sender.send(Ok(ListPart::Rows(rows))).await;
-            next = evaluation.next().await?;
-        }
-        if let Planner::Pick { .. } = self.request.planner {
-            let rows = failed_rows(failed, &self.request.planner.columns(&self.catalog));
-            let _ = sender.send(Ok(ListPart::Rows(rows))).await;
-        }
-        let _ = sender.send(Ok(ListPart::End(self.messages))).await;
-        Ok(())
+        Ok(Evaluated {
+            columns: plan.columns,
+            sources,
+            evaluation,
+            failed,
+            messages: self.messages,
+            told: self.told,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use sqlparser::ast::Query;
 
 use super::catalog::{Catalog, TableName};
-use crate::cluster::session_columns::{SessionColumn, listed};
+use crate::cluster::session_columns::{SessionColumn, facts_of_victims, listed};
 use crate::sql::{self, Context, Names, Pick, Plan, Shown};
 use crate::statement::SessionsForm;
 use crate::wire::answer::SqlError;
@@ -18,6 +18,8 @@ pub(in crate::cluster) enum Planner {
         /// Which of its rows.
         pick: Pick,
     },
+    /// Rows of the table of sessions, with what a KILL must know of them behind what a list shows.
+    Victims(Pick),
     /// A SELECT.
     Query(Box<Query>),
 }
@@ -26,7 +28,7 @@ impl Planner {
     /// The names in it, before it is known what they mean.
     pub(super) fn names(&self) -> Names {
         match self {
-            Self::Pick { pick, .. } => {
+            Self::Pick { pick, .. } | Self::Victims(pick) => {
                 let by = pick.order_by.iter().map(|by| &by.expr);
                 let mut names = sql::names_of(pick.filter.iter().chain(by));
                 names
@@ -44,13 +46,18 @@ impl Planner {
         full || names.all_columns
     }
 
+    /// Whether its result depends on which columns servers report.
+    pub(super) fn takes_what_is_reported(&self, names: &Names) -> bool {
+        self.wants_all_columns(names) || matches!(self, Self::Victims(_))
+    }
+
     /// The plan for these tables.
     ///
     /// # Errors
     /// As the client is to read them.
     pub(super) fn plan(&self, catalog: &Catalog, context: &Context) -> Result<Plan, SqlError> {
         match self {
-            Self::Pick { pick, .. } => {
+            Self::Pick { pick, .. } | Self::Victims(pick) => {
                 let columns = self.columns(catalog);
                 let output = columns.iter().filter_map(|source| {
                     let at = catalog.position(source)?;
@@ -83,6 +90,11 @@ impl Planner {
                     .collect()
             }
             Self::Pick { .. } => listed(false, &[]),
+            Self::Victims(_) => {
+                let columns = listed(false, &[]).into_iter().chain(facts_of_victims());
+                let known = columns.filter(|source| catalog.position(source).is_some());
+                known.collect()
+            }
             Self::Query(_) => Vec::new(),
         }
     }

@@ -37,6 +37,8 @@ impl ServerTerms {
         let table = TableName::ServerSessions.name();
         let filter = match planner {
             Planner::Pick { pick, .. } => server_terms_of(pick.filter.as_ref()?, table, &COLUMNS)?,
+            // A client session of ODP stands on several servers, and ends on all.
+            Planner::Victims(_) => return None,
             Planner::Query(query) => server_terms(query, table, &COLUMNS)?,
         };
         Some(Self {

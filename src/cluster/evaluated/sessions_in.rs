@@ -4,7 +4,7 @@ use super::catalog::TableName;
 use super::{Making, columns_to_insert};
 use crate::cluster::fan_out::{NodeReport, Stale};
 use crate::cluster::list::ListError;
-use crate::cluster::merge::{Merge, Viewer};
+use crate::cluster::merge::{Merge, Purpose, Viewer};
 use crate::cluster::topology::Snapshot;
 use crate::statement::diagnostics::Message;
 use crate::table::Rows;
@@ -16,6 +16,7 @@ const BATCH_BYTES: usize = 128 * 1024;
 pub(super) struct SessionsIn<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) viewer: &'a Viewer<'a>,
+    pub(super) purpose: Purpose,
     /// From the first server on.
     pub(super) merge: Option<Merge<'a>>,
 }
@@ -35,7 +36,8 @@ impl SessionsIn<'_> {
         let merge = self.merge.get_or_insert_with(|| {
             let columns = columns_to_insert(planned).into_iter();
             let sources = columns.filter_map(|at| making.catalog.sessions.get(at).cloned());
-            Merge::new(sources.collect(), making.request.included, self.viewer)
+            let merge = Merge::new(sources.collect(), making.request.included, self.viewer);
+            merge.for_purpose(self.purpose)
         });
         let servers = &self.snapshot.servers;
         let rank = servers
@@ -58,7 +60,8 @@ impl SessionsIn<'_> {
     pub(super) fn end(self, failed: &[NodeReport], stale: Option<&Stale>) -> Vec<Message> {
         let merge = self
             .merge
-            .unwrap_or_else(|| Merge::new(Vec::new(), super::Included::ALL, self.viewer));
+            .unwrap_or_else(|| Merge::new(Vec::new(), super::Included::ALL, self.viewer))
+            .for_purpose(self.purpose);
         merge.end(failed, &self.snapshot.unusable, stale)
     }
 }

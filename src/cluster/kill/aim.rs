@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::KillError;
 use super::running::Running;
+use super::verdict::{self, Suspect, Verdict};
 use crate::audit::{Attempt, Victim};
 use crate::cluster::Cluster;
 use crate::cluster::budget::Share;
@@ -73,7 +74,7 @@ impl Cluster {
             checkout.give_back();
             return Err(error);
         }
-        let of_odp = id.maker().is_none() && victim.is_proxied();
+        let of_odp = victim.id_of_odp().is_some();
         let running = Running::of(victim, Instant::now());
         let mut messages = Vec::new();
         if of_odp {
@@ -156,24 +157,17 @@ fn may_kill(
     id: SessionId,
     server: &Server,
 ) -> Result<(), KillError> {
-    let server_name = server.describe();
-    if viewer.own.contains(server.addr, id.get().into()) {
-        return Err(KillError::OwnSession {
-            id,
-            server: server_name,
-        });
+    let suspect = Suspect::new(server.addr, id, victim);
+    let server = server.describe();
+    match verdict::named(viewer, suspect) {
+        Verdict::ServiceSession => Err(KillError::OwnSession { id, server }),
+        Verdict::Denied => Err(KillError::Denied { id, server }),
+        _ => Ok(()),
     }
-    if !viewer.rights.kill_others && !victim.belongs_to(viewer.user) {
-        return Err(KillError::Denied {
-            id,
-            server: server_name,
-        });
-    }
-    Ok(())
 }
 
 /// The note that a client session of ODP ends on other servers, too.
-fn ends_elsewhere(id: SessionId, others: &[String]) -> Option<Message> {
+pub(super) fn ends_elsewhere(id: SessionId, others: &[String]) -> Option<Message> {
     let others = (!others.is_empty()).then(|| others.join(", "))?;
     let text = format!("{id} is a client session of ODP and ends on {others}, too");
     Some(Message::note(ENDS_ELSEWHERE, text))

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::audit::{ER_ERROR_ON_WRITE, NotRecorded};
 use crate::cluster::failure::NodeFailure;
+use crate::cluster::list::ListError;
 use crate::cluster::topology::TopologyError;
 use crate::statement::{KillKind, ServerRef, SessionId};
 use crate::wire::answer::SqlError;
@@ -82,29 +83,57 @@ pub enum KillError {
         server: String,
         failure: NodeFailure,
     },
+    /// It is not known which sessions are meant.
+    #[error("{0}; nothing was killed")]
+    NotChosen(#[from] ListError),
+    /// Not every server has told its sessions, and that is demanded.
+    #[error("strict_listing is set, so that nothing was killed: {0}")]
+    NotAllTold(String),
+    /// More sessions are meant than a statement may end that names no LIMIT.
+    #[error(
+        "{matched} sessions match; kill_victims_max is {victims_max}: nothing was killed; add a LIMIT or a narrower WHERE"
+    )]
+    TooMany { matched: u64, victims_max: usize },
     /// There is no record of it, and nothing is killed without one.
     #[error("{0}; nothing was killed, since audit_required is set")]
     NotRecorded(#[from] NotRecorded),
     /// The statement was to end before KILL was sent.
     #[error("Query execution was interrupted; nothing was killed")]
     Cancelled,
+    /// The statement was to end when some KILLs had been sent, and not all.
+    #[error(
+        "Query execution was interrupted: of {matched} that match {killed} were killed before, and to {not_tried} \
+         no KILL was sent"
+    )]
+    CancelledBetween {
+        matched: u64,
+        killed: u64,
+        not_tried: u64,
+    },
 }
 
 impl KillError {
+    /// Whether it is the server's own answer to a KILL.
+    pub(super) fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::UnknownId { .. })
+    }
+
     /// The error as the client reads it.
     pub fn to_sql(&self) -> SqlError {
         let code = match self {
-            Self::Topology(_) | Self::OutcomeUnknown { .. } => 1105,
-            Self::UnknownServer { .. } | Self::Ambiguous { .. } | Self::OnSeveralServers { .. } => {
-                1210
-            }
+            Self::Topology(_) | Self::OutcomeUnknown { .. } | Self::NotAllTold(_) => 1105,
+            Self::NotChosen(error) => error.to_sql().code,
+            Self::UnknownServer { .. }
+            | Self::Ambiguous { .. }
+            | Self::OnSeveralServers { .. }
+            | Self::TooMany { .. } => 1210,
             Self::Unreachable { failure, .. }
             | Self::PerhapsOnSeveralServers { failure, .. }
             | Self::Refused { failure, .. } => failure.code(),
             Self::UnknownId { .. } => 1094,
             Self::Denied { .. } | Self::OwnSession { .. } => 1095,
             Self::NotRecorded(_) => ER_ERROR_ON_WRITE,
-            Self::Cancelled => 1317,
+            Self::Cancelled | Self::CancelledBetween { .. } => 1317,
         };
         SqlError::new(code, self.to_string())
     }

@@ -10,9 +10,15 @@
 //! ends whatever a session runs when it arrives, so that the statement is compared right before.
 
 mod aim;
+mod choose;
 mod error;
+mod explain;
+mod front;
+mod many;
 mod running;
+mod tally;
 mod target;
+mod verdict;
 mod verify;
 
 use std::net::SocketAddr;
@@ -33,7 +39,9 @@ use crate::deadline::Deadline;
 use crate::statement::diagnostics::Message;
 use crate::statement::{Kill, KillKind, SessionId};
 use aim::{Aimed, unreachable};
+pub use choose::ManyRequest;
 pub use error::KillError;
+pub use many::KilledMany;
 use running::Running;
 use verify::Prey;
 
@@ -107,12 +115,20 @@ impl Cluster {
                 return Ok(Killed { messages });
             }
         };
-        let checkout = self.send(caller, kill, &server, checkout).await?;
+        let mut checkout = checkout;
+        if let Err(error) = self.send(caller, kill, &server, &mut checkout).await {
+            if error.is_an_answer() {
+                checkout.give_back();
+            }
+            return Err(error);
+        }
         if kill.kind == KillKind::Session {
             // Its virtual statement does not see that the server has closed the session.
             self.clients.cancel(client);
         }
-        messages.extend(self.verify_gone(&server, kill.id, &prey, checkout).await);
+        let prey = [(kill.id, prey)];
+        let verified = self.verify_gone(&server, &prey, checkout).await;
+        messages.extend(verified.into_iter().flatten());
         Ok(Killed { messages })
     }
 
@@ -198,23 +214,22 @@ impl Cluster {
         ))
     }
 
-    /// Sends the KILL.
+    /// Sends the KILL. The connection is of use after that, unless the error is none of the server's own.
     async fn send(
         &self,
         caller: &Caller,
         kill: &Kill,
         server: &Server,
-        mut checkout: Checkout,
-    ) -> Result<Checkout, KillError> {
+        checkout: &mut Checkout,
+    ) -> Result<(), KillError> {
         let comment = caller.comment(kill.reason.as_ref());
         let sql = format!("{} {} {comment}", kill.kind.statement(), kill.id);
         let sent = checkout
             .query_once(&sql, self.statement_deadline(), &mut Share::unlimited())
             .await;
         match sent {
-            Ok(_) => Ok(checkout),
+            Ok(_) => Ok(()),
             Err(failure) if failure.kind == FailureKind::NodeError => {
-                checkout.give_back();
                 let failure = failure.naming_grant(Asked::Kill, self.settings.account());
                 Err(refused(kill.id, server.describe(), failure))
             }

@@ -26,15 +26,26 @@ impl Running {
         if session.is_asleep() {
             return None;
         }
-        let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
         // The one that does not begin anew when the server tries a statement again.
         let elapsed = session.named("total_time").or(session.named("time"));
-        Some(Self {
-            trace_id: owned(session.named("trace_id")).filter(|id| !id.is_empty()),
-            text: owned(session.info()),
+        let trace_id = session.named("trace_id");
+        Some(Self::new(trace_id, session.info(), elapsed, seen_at))
+    }
+
+    /// A statement with this trace and text that was seen at `seen_at`, when it had run for so many seconds.
+    pub(super) fn new(
+        trace_id: Option<&[u8]>,
+        text: Option<&[u8]>,
+        elapsed: Option<&[u8]>,
+        seen_at: Instant,
+    ) -> Self {
+        let owned = |value: Option<&[u8]>| value.map(<[u8]>::to_vec);
+        Self {
+            trace_id: owned(trace_id).filter(|id| !id.is_empty()),
+            text: owned(text),
             elapsed: elapsed.and_then(seconds),
             seen_at,
-        })
+        }
     }
 
     /// Whether a later look shows the same statement.

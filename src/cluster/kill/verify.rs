@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::running::Running;
 use crate::cluster::Cluster;
+use crate::cluster::failure::NodeFailure;
 use crate::cluster::node::Checkout;
 use crate::cluster::servers::Server;
 use crate::cluster::sessions::NodeSessions;
@@ -19,10 +20,10 @@ const VERIFY_PAUSE_MIN: Duration = Duration::from_millis(10);
 const VERIFY_PAUSE_MAX: Duration = Duration::from_millis(250);
 
 /// Code of the warning that what was killed is still there.
-const STILL_THERE: u16 = 1105;
+pub(super) const STILL_THERE: u16 = 1105;
 
 /// What a KILL was sent for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Prey {
     /// The session.
     Session,
@@ -60,17 +61,24 @@ impl Prey {
 }
 
 impl Cluster {
-    /// Looks for what was killed until it is gone. The warning says that it was not, or that nobody knows.
+    /// Looks for what was killed on a server until it is gone: all of it by one list of sessions at a time. Each
+    /// warning, at the place of its prey, says that it was not gone, or that nobody knows.
     pub(super) async fn verify_gone(
         &self,
         server: &Server,
-        id: SessionId,
-        prey: &Prey,
+        prey: &[(SessionId, Prey)],
         mut checkout: Checkout,
-    ) -> Option<Message> {
+    ) -> Vec<Option<Message>> {
         let patience = self.settings.kill_verify_timeout;
         let deadline = Deadline::after(patience);
         let mut pause = VERIFY_PAUSE_MIN;
+        let mut left: Vec<usize> = (0..prey.len()).collect();
+        let mut warnings = vec![None; prey.len()];
+        let mut warn = |left: &[usize], text: &dyn Fn(&(SessionId, Prey)) -> String| {
+            for at in left {
+                warnings[*at] = Some(Message::incomplete(STILL_THERE, text(&prey[*at])));
+            }
+        };
         loop {
             let sessions = match self.see_again(server, checkout, deadline).await {
                 Ok((again, sessions)) => {
@@ -78,22 +86,28 @@ impl Cluster {
                     sessions
                 }
                 Err(failure) => {
-                    let text = format!(
-                        "the server has accepted the KILL of {id}, but could not be asked whether it is gone: {failure}"
-                    );
-                    return Some(Message::incomplete(STILL_THERE, text));
+                    warn(&left, &|(id, _)| is_not_known(*id, &failure));
+                    return warnings;
                 }
             };
-            if prey.is_gone(id, &sessions) {
+            left.retain(|at| {
+                let (id, prey) = &prey[*at];
+                !prey.is_gone(*id, &sessions)
+            });
+            let gone = left.is_empty();
+            if gone || deadline.limit(tokio::time::sleep(pause)).await.is_err() {
                 checkout.give_back();
-                return None;
-            }
-            if deadline.limit(tokio::time::sleep(pause)).await.is_err() {
-                checkout.give_back();
-                let text = prey.is_still_there(id, patience);
-                return Some(Message::incomplete(STILL_THERE, text));
+                warn(&left, &|(id, prey)| prey.is_still_there(*id, patience));
+                return warnings;
             }
             pause = (pause * 2).min(VERIFY_PAUSE_MAX);
         }
     }
+}
+
+/// What is to be said when nobody can say whether it is gone.
+pub(super) fn is_not_known(id: SessionId, failure: &NodeFailure) -> String {
+    format!(
+        "the server has accepted the KILL of {id}, but could not be asked whether it is gone: {failure}"
+    )
 }

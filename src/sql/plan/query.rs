@@ -271,10 +271,14 @@ fn count(expr: &Expr) -> Result<u64, SqlError> {
         return u64::try_from(rows).map_err(|_| refused());
     }
     match bare(expr) {
-        // It has a value when it is executed.
-        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => Ok(0),
-        // Such as 18446744073709551615.
-        Expr::Value(value) => value.to_string().parse().map_err(|_| refused()),
+        Expr::Value(value) => match &value.value {
+            // What is only prepared is not run.
+            Value::Placeholder(_) => Ok(1),
+            // Many a driver sends parameters as texts.
+            Value::SingleQuotedString(digits) => digits.parse().map_err(|_| refused()),
+            // Such as 18446744073709551615.
+            other => other.to_string().parse().map_err(|_| refused()),
+        },
         _ => Err(refused()),
     }
 }

@@ -30,7 +30,14 @@ const MEMORY_MIB_MAX: usize = 2048;
 const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The targets of `fuzz/Cargo.toml`.
-const TARGETS: [&str; 5] = ["keywords", "login", "mask", "replies", "statement"];
+const TARGETS: [&str; 6] = [
+    "keywords",
+    "login",
+    "mask",
+    "parameters",
+    "replies",
+    "statement",
+];
 
 #[derive(Debug, Parser)]
 pub(crate) struct Options {

@@ -27,6 +27,7 @@ pub(super) fn plant(target: &str, corpus: &Path) -> Result<()> {
 fn seeds(target: &str) -> Result<Vec<Vec<u8>>> {
     match target {
         "login" => logins(),
+        "parameters" => parameters(),
         "replies" => replies(),
         _ => {
             let statements = read(&fuzz_dir().join("seeds/statements.txt"))?;
@@ -50,48 +51,85 @@ fn logins() -> Result<Vec<Vec<u8>>> {
     Ok(logins)
 }
 
+/// Captured executions, as the target `parameters` takes them.
+fn parameters() -> Result<Vec<Vec<u8>>> {
+    let mut seeds = Vec::new();
+    for exchange in exchanges()? {
+        for packet in packets(&said(&exchange, "C ")) {
+            if packet.first() == Some(&COM_STMT_EXECUTE) {
+                let len = u8::try_from(packet.len()).unwrap_or(u8::MAX);
+                let seed = |placeholders| [&[placeholders, NO_LONG_DATA, len], packet].concat();
+                seeds.extend([0, 1, 2].map(seed));
+            }
+        }
+    }
+    Ok(seeds)
+}
+
+const COM_STMT_EXECUTE: u8 = 0x17;
+/// No statement of the captures has so many parameters.
+const NO_LONG_DATA: u8 = u8::MAX;
+
 /// Captured replies, as the target `replies` takes them: with how the connection is, the commands, and a length of
 /// pieces before them.
 fn replies() -> Result<Vec<Vec<u8>>> {
-    let captures = repository().join("src/wire/reply/captures");
-    let mut replies = Vec::new();
-    for entry in fs::read_dir(&captures).context("no captured replies")? {
-        let text = read(&entry?.path())?;
-        for exchange in text.split("\n\n") {
-            let said = |who: &str| {
-                let lines = exchange.lines().filter_map(|line| line.strip_prefix(who));
-                lines.flat_map(bytes).collect::<Vec<_>>()
-            };
-            let deprecate_eof = exchange.contains("deprecate_eof");
-            let commands = commands(&said("C "));
-            let mut seed = vec![u8::from(deprecate_eof), commands.len() as u8];
-            seed.extend(commands);
-            seed.push(PIECE_BYTES);
-            seed.extend(said("S "));
-            replies.push(seed);
-        }
-    }
-    Ok(replies)
+    let seed = |exchange: String| {
+        let deprecate_eof = exchange.contains("deprecate_eof");
+        let commands = commands(&said(&exchange, "C "));
+        let mut seed = vec![u8::from(deprecate_eof), commands.len() as u8];
+        seed.extend(commands);
+        seed.push(PIECE_BYTES);
+        seed.extend(said(&exchange, "S "));
+        seed
+    };
+    Ok(exchanges()?.into_iter().map(seed).collect())
 }
 
-const HEADER_BYTES: usize = 4;
 /// An odd length of pieces, so that cuts come everywhere.
 const PIECE_BYTES: u8 = 7;
 /// As many as the target takes.
 const COMMANDS_MAX: usize = 7;
 
-/// The first byte of each packet that begins a command.
-fn commands(mut sent: &[u8]) -> Vec<u8> {
-    let mut commands = Vec::new();
+/// What was captured of commands and replies, one by one.
+fn exchanges() -> Result<Vec<String>> {
+    let captures = repository().join("src/wire/reply/captures");
+    let mut exchanges = Vec::new();
+    for entry in fs::read_dir(&captures).context("no captured replies")? {
+        let text = read(&entry?.path())?;
+        exchanges.extend(text.split("\n\n").map(str::to_owned));
+    }
+    Ok(exchanges)
+}
+
+/// All that the client (`C `) or the server (`S `) has sent in an exchange.
+fn said(exchange: &str, who: &str) -> Vec<u8> {
+    let lines = exchange.lines().filter_map(|line| line.strip_prefix(who));
+    lines.flat_map(bytes).collect()
+}
+
+/// The first byte of each packet.
+fn commands(sent: &[u8]) -> Vec<u8> {
+    let first = packets(sent)
+        .into_iter()
+        .filter_map(|packet| packet.first());
+    first.copied().take(COMMANDS_MAX).collect()
+}
+
+/// The payloads of packets that begin something.
+fn packets(mut sent: &[u8]) -> Vec<&[u8]> {
+    let mut packets = Vec::new();
     while let [a, b, c, sequence, rest @ ..] = sent {
         let len = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
-        if *sequence == 0 && commands.len() < COMMANDS_MAX {
-            commands.extend(rest.first());
+        let (payload, behind) = rest.split_at(len.min(rest.len()));
+        if *sequence == 0 {
+            packets.push(payload);
         }
-        sent = rest.get(len..).unwrap_or_default();
+        sent = behind;
     }
-    commands
+    packets
 }
+
+const HEADER_BYTES: usize = 4;
 
 fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.trim().as_bytes().chunks_exact(2);
