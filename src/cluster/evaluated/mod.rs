@@ -84,7 +84,7 @@ impl Cluster {
                 chosen: Chosen::all(),
                 planner,
                 context,
-                included: Included::ALL,
+                included: Included::OTHERS,
                 purpose: Purpose::List,
                 deadline,
             };
