@@ -1,10 +1,10 @@
 //! Sessions on their way into a database, server by server, as an account may see them.
 
 use super::catalog::TableName;
-use super::{Making, columns_to_insert};
+use super::making::{Making, columns_to_insert};
 use crate::cluster::fan_out::{NodeReport, Stale};
 use crate::cluster::list::ListError;
-use crate::cluster::merge::{Merge, Purpose, Viewer};
+use crate::cluster::merge::{Included, Merge, Purpose, Viewer};
 use crate::cluster::topology::Snapshot;
 use crate::statement::diagnostics::Message;
 use crate::table::Rows;
@@ -60,7 +60,7 @@ impl SessionsIn<'_> {
     pub(super) fn end(self, failed: &[NodeReport], stale: Option<&Stale>) -> Vec<Message> {
         let merge = self
             .merge
-            .unwrap_or_else(|| Merge::new(Vec::new(), super::Included::ALL, self.viewer))
+            .unwrap_or_else(|| Merge::new(Vec::new(), Included::ALL, self.viewer))
             .for_purpose(self.purpose);
         merge.end(failed, &self.snapshot.unusable, stale)
     }
