@@ -152,7 +152,8 @@ impl<Q: Question> FanOut<Q> {
     /// The next report, in the order in which servers answer; none after the last server's. Servers that
     /// have left the topology meanwhile have none. Cancel-safe: answers are kept.
     pub(super) async fn next(&mut self) -> Option<NodeReport<Q::Answer>> {
-        loop {
+        // Those that have left the topology are not waited for.
+        while !self.awaited.is_empty() {
             let report = match self.reports.pop() {
                 Some(report) => Some(report),
                 None => match self.running.join_next().await {
@@ -167,6 +168,7 @@ impl<Q: Question> FanOut<Q> {
                 return Some(NodeReport { server, ..report });
             }
         }
+        None
     }
 
     /// The report of a server that cannot answer any more: its task panicked, on something that it sent.

@@ -80,6 +80,12 @@ pub(super) struct Included {
 }
 
 impl Included {
+    /// All but the proxy's own.
+    pub(super) const OTHERS: Self = Self {
+        sleeping: true,
+        own: false,
+    };
+
     /// All sessions.
     pub(super) const ALL: Self = Self {
         sleeping: true,

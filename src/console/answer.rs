@@ -111,7 +111,7 @@ pub(crate) async fn answer(
             Ok(Answer::List(cluster.explain_kill(user, session, kill)))
         }
         Statement::ExplainKill(ExplainKill::Many(kill)) => {
-            let explained = cluster.explain_kill_many(many(kill, request));
+            let explained = cluster.explain_kill_many(many(*kill, request));
             Ok(Answer::List(explained))
         }
         Statement::Diagnostics(diagnostics) => Ok(Answer::Diagnostics {

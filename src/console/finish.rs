@@ -69,7 +69,7 @@ impl Finish<'_> {
                 }),
                 _,
             ) => error.payload(),
-            (Some(_), Some(0x00)) => self.end().ok_payload(self.capabilities),
+            (Some(_), Some(0x00)) => self.end().ok_payload(),
             (Some(_), Some(0xfe)) => self.end_of_rows(self.end_flags),
             _ => SqlError::new(1105, "the statement ended without an answer").payload(),
         }

@@ -88,6 +88,6 @@ impl Session {
             status: self.relay.tracker.status() & STATUS_LASTING,
             ..OkAnswer::default()
         };
-        self.say(&ok.ok_payload(self.capabilities)).await
+        self.say(&ok.ok_payload()).await
     }
 }

@@ -23,7 +23,7 @@ pub enum ExplainKill {
     /// Of one session.
     One(Kill),
     /// Of those that an expression picks.
-    Many(KillMany),
+    Many(Box<KillMany>),
 }
 
 impl KillMany {
@@ -64,7 +64,7 @@ impl ExplainKill {
             return Err(reader.syntax(Self::FORM));
         }
         Ok(match KillMany::parse(reader)? {
-            Some(many) => Self::Many(many),
+            Some(many) => Self::Many(Box::new(many)),
             None => Self::One(Kill::parse_named(reader)?),
         })
     }

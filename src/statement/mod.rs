@@ -23,6 +23,7 @@ pub mod server_ref;
 mod show_server_sessions;
 mod show_servers;
 mod show_warden;
+mod size;
 
 pub use diagnostics::Diagnostics;
 pub use dialect::Grammar;

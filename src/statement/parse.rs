@@ -9,6 +9,7 @@ use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
 use super::dialect::Grammar;
 use super::placeholders::{self, Parameters};
+use super::size;
 use super::{
     Diagnostics, ExplainKill, Kill, KillMany, Schema, Select, ServerRef, SessionId,
     ShowServerSessions, ShowServers, ShowWarden, Statement,
@@ -121,12 +122,14 @@ pub fn parse_prepared(text: &str, grammar: Grammar) -> Result<Prepared, ParseErr
 }
 
 fn tokens(text: &str, grammar: Grammar) -> Result<Vec<Token>, ParseError> {
-    Tokenizer::new(&grammar, text)
+    let tokens = Tokenizer::new(&grammar, text)
         .tokenize()
         .map_err(|error| ParseError::Syntax {
             near: error.to_string(),
             form: ShowServerSessions::FORM,
-        })
+        })?;
+    size::check(&tokens)?;
+    Ok(tokens)
 }
 
 fn read(tokens: Vec<Token>, grammar: Grammar) -> Result<Statement, ParseError> {

@@ -128,15 +128,15 @@ pub struct OkAnswer {
 }
 
 impl OkAnswer {
-    /// The payload of an OK packet for a client with `capabilities` in force.
-    pub fn ok_payload(&self, capabilities: Capabilities) -> Vec<u8> {
-        self.payload(OK, capabilities)
+    /// The payload of an OK packet.
+    pub fn ok_payload(&self) -> Vec<u8> {
+        self.payload(OK)
     }
 
     /// The payload of the packet that ends a result set for a client with `capabilities` in force.
     pub fn end_of_rows_payload(&self, capabilities: Capabilities) -> Vec<u8> {
         if capabilities.has(Capabilities::DEPRECATE_EOF) {
-            return self.payload(0xfe, capabilities);
+            return self.payload(0xfe);
         }
         let mut payload = vec![0xfe];
         payload.extend_from_slice(&self.warnings.to_le_bytes());
@@ -144,18 +144,16 @@ impl OkAnswer {
         payload
     }
 
-    fn payload(&self, first: u8, capabilities: Capabilities) -> Vec<u8> {
+    fn payload(&self, first: u8) -> Vec<u8> {
         let mut payload = vec![first];
         put_lenenc(&mut payload, self.affected_rows);
         put_lenenc(&mut payload, 0);
         payload.extend_from_slice(&self.status.to_le_bytes());
         payload.extend_from_slice(&self.warnings.to_le_bytes());
-        if capabilities.has(Capabilities::SESSION_TRACK) {
-            if !self.info.is_empty() {
-                put_lenenc_bytes(&mut payload, self.info.as_bytes());
-            }
-        } else {
-            payload.extend_from_slice(self.info.as_bytes());
+        // MySQL's manual has it without its length where sessions are not tracked; servers send that in any case, and
+        // clients read it.
+        if !self.info.is_empty() {
+            put_lenenc_bytes(&mut payload, self.info.as_bytes());
         }
         payload
     }
@@ -196,6 +194,19 @@ mod tests {
                 text: "Too many connections".into()
             }
         );
+    }
+
+    #[test]
+    fn a_text_for_humans_stands_behind_its_length() {
+        let ok = |info: &str| OkAnswer {
+            affected_rows: 11,
+            status: 2,
+            warnings: 1,
+            info: info.into(),
+        };
+        let told = ok("Killed: 11").ok_payload();
+        assert_eq!(told, b"\x00\x0b\x00\x02\x00\x01\x00\x0aKilled: 11");
+        assert_eq!(ok("").ok_payload(), told[..7]);
     }
 
     #[test]

@@ -19,16 +19,16 @@ const TWO_RECORDS: Duration = Duration::from_secs(2);
 
 const VICTIM_RUNS: &str = "CREATE USER app2 IDENTIFIED BY 'hidden-word'";
 
-struct Scene {
-    cluster: SimCluster,
-    warden: Warden,
-    file: PathBuf,
+pub(crate) struct Scene {
+    pub(crate) cluster: SimCluster,
+    pub(crate) warden: Warden,
+    pub(crate) file: PathBuf,
     _dir: RunDir,
 }
 
 impl Scene {
     /// With a file that `prepare` has made, or has not.
-    async fn new(prepare: impl FnOnce(&Path), more: &[&str]) -> Self {
+    pub(crate) async fn new(prepare: impl FnOnce(&Path), more: &[&str]) -> Self {
         let dir = RunDir::create().unwrap();
         let file = dir.path().join("audit.json");
         prepare(&file);
@@ -52,7 +52,7 @@ impl Scene {
         }
     }
 
-    fn node(&self) -> &SimNode {
+    pub(crate) fn node(&self) -> &SimNode {
         self.cluster.node(1)
     }
 
@@ -70,7 +70,7 @@ impl Scene {
         )
     }
 
-    fn records(&self) -> Vec<Value> {
+    pub(crate) fn records(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(&self.file).unwrap();
         assert!(text.is_empty() || text.ends_with('\n'), "{text}");
         let read =
@@ -79,7 +79,7 @@ impl Scene {
     }
 }
 
-fn nothing(_: &Path) {}
+pub(crate) fn nothing(_: &Path) {}
 
 /// The lines of the log for a record, or all of them.
 fn logged(warden: &Warden) -> Vec<String> {
@@ -247,7 +247,7 @@ async fn a_kill_that_is_refused_has_a_record_of_why() {
 }
 
 /// The file's directory goes away, and with it the file.
-fn lose(file: &Path) {
+pub(crate) fn lose(file: &Path) {
     std::fs::remove_file(file).unwrap();
     std::fs::create_dir(file).unwrap();
 }

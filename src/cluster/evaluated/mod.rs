@@ -84,7 +84,7 @@ impl Cluster {
                 chosen: Chosen::all(),
                 planner,
                 context,
-                included: Included::ALL,
+                included: Included::OTHERS,
                 purpose: Purpose::List,
                 deadline,
             };
@@ -135,7 +135,7 @@ impl Cluster {
         let uses_sessions = names.tables.contains(TableName::ServerSessions.name());
         let may_learn = uses_sessions && !self.knows_all_headers();
         match planner.plan(catalog, context) {
-            Ok(_) if may_learn && planner.wants_all_columns(names) => Ok(None),
+            Ok(_) if may_learn && planner.takes_what_is_reported(names) => Ok(None),
             Err(error) if may_learn && error.code == ER_BAD_FIELD_ERROR => Ok(None),
             planned => planned.map(Some),
         }

@@ -46,6 +46,11 @@ impl Planner {
         full || names.all_columns
     }
 
+    /// Whether its result depends on which columns servers report.
+    pub(super) fn takes_what_is_reported(&self, names: &Names) -> bool {
+        self.wants_all_columns(names) || matches!(self, Self::Victims(_))
+    }
+
     /// The plan for these tables.
     ///
     /// # Errors

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use crate::cluster::fan_out::NodeReport;
 use crate::cluster::rights::Rights;
+use crate::cluster::servers::Server;
 use crate::cluster::topology::Snapshot;
+use crate::statement::SessionId;
 
 /// How servers have told their sessions.
 #[derive(Debug)]
@@ -47,5 +49,14 @@ impl Told {
         }
         let of_odp = sessions.iter().filter_map(|session| session.id_of_odp());
         self.of_odp.extend(of_odp.map(|id| (id.get(), addr)));
+    }
+
+    /// The servers but `here` on which a client session of ODP stands that has this id.
+    pub(in crate::cluster) fn others_with(&self, id: SessionId, here: SocketAddr) -> Vec<String> {
+        let there = self.of_odp.iter().filter(|(of_odp, _)| *of_odp == id.get());
+        let there: HashSet<_> = there.map(|(_, addr)| *addr).collect();
+        let servers = self.snapshot.servers.iter();
+        let others = servers.filter(|server| server.addr != here && there.contains(&server.addr));
+        others.map(Server::describe).collect()
     }
 }

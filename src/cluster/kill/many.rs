@@ -187,13 +187,10 @@ pub(super) fn untold(messages: &[Message]) -> Option<String> {
 impl Victim {
     fn new(request: &ManyRequest, picked: &Picked<'_>, verdict: Verdict, told: &Told) -> Self {
         let server = picked.server;
-        let others = told.of_odp.iter().filter_map(|(id, addr)| {
-            let stands_there = picked.of_odp && *id == picked.id.get() && *addr != server.addr;
-            let servers = &told.snapshot.servers;
-            let there = servers.iter().find(|there| there.addr == *addr);
-            there.filter(|_| stands_there).map(Server::describe)
-        });
-        let others: Vec<_> = others.collect();
+        let others = match picked.of_odp {
+            true => told.others_with(picked.id, server.addr),
+            false => Vec::new(),
+        };
         Self {
             kill: Kill {
                 kind: request.kill.kind,

@@ -239,6 +239,9 @@ fn locate(a: &Arguments<'_, '_>) -> Result<Answer, SqlError> {
 /// The order of texts: ASCII letters as capitals, as MySQL's collations have it, and bytes. SQLite's NOCASE has
 /// small letters, which is another order for what stands between the two, such as `_`, and ends at a NUL.
 pub(super) fn collate(left: &str, right: &str) -> Ordering {
+    if left == right {
+        return Ordering::Equal;
+    }
     let left = left.bytes().map(|byte| byte.to_ascii_uppercase());
     left.cmp(right.bytes().map(|byte| byte.to_ascii_uppercase()))
 }

@@ -1,4 +1,8 @@
-//! Plans and databases together: names, errors, limits, and that no text makes the planner panic.
+//! Plans and databases together.
+
+mod limits;
+mod names;
+mod soup;
 
 use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
@@ -195,4 +199,122 @@ fn a_select_gives_its_rows() {
         let found = select(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(found, rows, "{text}");
     }
+}
+
+/// Picks rows of sessions: their ids and users.
+fn pick(filter_text: &str, order_by: &str, limit: Option<Limit>) -> Result<Vec<String>, SqlError> {
+    let order_by = match order_by {
+        "" => Vec::new(),
+        by => {
+            let query = query(&format!("SELECT 1 FROM t ORDER BY {by}"));
+            match query.order_by.map(|by| by.kind) {
+                Some(sqlparser::ast::OrderByKind::Expressions(by)) => by,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let pick = Pick {
+        filter: (!filter_text.is_empty()).then(|| filter(filter_text)),
+        order_by,
+        limit,
+    };
+    let output = [(2, Column::number("Id")), (3, Column::text("User"))];
+    run(&plan_pick(&pick, &tables()[0], &output, &[2], &context())?)
+}
+
+#[test]
+fn a_pick_filters_orders_and_limits_one_table() {
+    let limit = |offset, rows| Some(Limit { offset, rows });
+    for (filter, order, limit, rows) in [
+        (
+            "",
+            "",
+            None,
+            &["103|app", "104|root", "203|APP", "206|report"][..],
+        ),
+        ("User = 'app'", "Id DESC", None, &["203|APP", "103|app"]),
+        (
+            "Server_Sessions.Time > 5",
+            "obwarden.server_sessions.time",
+            None,
+            &["104|root", "206|report"],
+        ),
+        (
+            "svr_ip = '10.0.0.2' && NOW() > '2024-01-01'",
+            "",
+            None,
+            &["203|APP", "206|report"],
+        ),
+        ("", "User", limit(1, 2), &["203|APP", "206|report"]),
+        ("sql_id = 'hidden'", "1", limit(0, 0), &[]),
+        (
+            "LENGTH(info) > 7",
+            "",
+            limit(0, u64::MAX),
+            &["103|app", "104|root", "203|APP"],
+        ),
+    ] {
+        assert_eq!(
+            pick(filter, order, limit).as_deref(),
+            Ok(&rows.iter().map(|row| row.to_string()).collect::<Vec<_>>()[..]),
+            "{filter} {order}"
+        );
+    }
+    for (filter, code) in [
+        ("nope = 1", 1054),
+        ("other.time > 1", 1054),
+        ("COUNT(*) > 1", 1111),
+        ("ROW_NUMBER() OVER () = 1", 3593),
+        ("id IN (SELECT 1)", 1235),
+        ("EXISTS (SELECT 1)", 1235),
+        ("SOUNDEX(user) = 'x'", 1235),
+        ("info REGEXP '('", 1139),
+    ] {
+        let error = pick(filter, "", None).expect_err(filter);
+        assert_eq!(error.code, code, "{filter}: {error}");
+    }
+}
+
+#[test]
+fn a_select_without_a_limit_has_the_sessions() {
+    let mut context = context();
+    context.select_limit = Some(2);
+    let count = |text: &str| {
+        let plan = plan_query(&query(text), &tables(), &context).expect(text);
+        run(&plan).expect(text).len()
+    };
+    assert_eq!(count("SELECT id FROM obwarden.server_sessions"), 2);
+    assert_eq!(count("SELECT id FROM obwarden.server_sessions LIMIT 3"), 3);
+    assert_eq!(count("SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3"), 2);
+    let inside =
+        "SELECT COUNT(*) FROM (SELECT id FROM obwarden.server_sessions) d HAVING COUNT(*) = 4";
+    assert_eq!(count(inside), 1);
+}
+
+#[test]
+fn without_backslash_escapes_like_has_none() {
+    let mut context = context();
+    context.backslash_escapes = false;
+    let plan = plan_query(&query("SELECT '50%' LIKE '50\\%'"), &[], &context).expect("a plan");
+    assert_eq!(run(&plan).as_deref(), Ok(&["0".to_owned()][..]));
+}
+
+#[test]
+fn texts_that_are_no_utf8_are_read_as_far_as_they_are() {
+    let plan = plan_query(
+        &query("SELECT user, LENGTH(user) FROM obwarden.server_sessions WHERE user LIKE 'a%'"),
+        &tables(),
+        &context(),
+    );
+    let mut database = Database::open(&plan.expect("a plan"), LIMITS).expect("a database");
+    database
+        .insert(0, &[Value::Text(b"a\xff\0b")])
+        .expect("a row");
+    let mut found = Vec::new();
+    let ended = database.run(1, |rows| {
+        found.extend(shown(&rows));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(ended, Ok(()));
+    assert_eq!(found, ["a\u{fffd}\0b|6"]);
 }
