@@ -102,6 +102,12 @@ impl Audit {
         }
     }
 
+    /// A statement that was to kill many kills nobody, for this reason. There is no victim that a record would be
+    /// of, so that only the log tells of it.
+    pub fn note_refused(&self, caller: &Caller, statement: &str, code: u16, why: &str) {
+        record::log_refused(caller, statement, code, why);
+    }
+
     /// The last kills.
     pub fn kill_log(&self) -> &KillLog {
         &self.kill_log

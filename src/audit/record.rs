@@ -174,6 +174,20 @@ fn recorded(text: &str) -> String {
     written_down(text, STATEMENT_CHARS_MAX)
 }
 
+/// Writes to the log that a statement was to kill many, and has killed nobody.
+pub(super) fn log_refused(caller: &Caller, statement: &str, code: u16, why: &str) {
+    tracing::info!(
+        target: "obwarden::audit",
+        connection = caller.connection,
+        client = %caller.client,
+        account = caller.user,
+        statement = recorded(statement),
+        outcome = recorded(why),
+        code,
+        "kill: nobody"
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -267,7 +267,7 @@ mod tests {
         };
         let finish = finish(Some(&outcome));
         let ok = finish.packet(Role::End, &[0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(*ok, *b"\0\x0b\0\0\0\0\0Killed: 11");
+        assert_eq!(*ok, *b"\0\x0b\0\0\0\0\0\x0aKilled: 11");
         let end = finish.packet(Role::End, &[0xfe, 0, 0, 0, 0]);
         assert_eq!(*end, [0xfe, 0, 0, 0, 0]);
     }

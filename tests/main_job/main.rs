@@ -7,6 +7,7 @@
 mod execute;
 mod kill;
 mod kill_by_id;
+mod kill_many;
 mod kill_query;
 mod list;
 mod logins;

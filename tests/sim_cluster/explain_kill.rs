@@ -2,7 +2,7 @@
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use testkit::sim::{Behaviour, SimCluster, SimNode, SimSession};
+use testkit::sim::{Behaviour, Reach, SimCluster, SimNode, SimSession};
 use testkit::warden::Warden;
 
 use crate::kill::{QUICK, kills_of};
@@ -162,6 +162,31 @@ async fn a_failed_node_has_a_row_and_a_warning() {
         panic!("{said:?}");
     };
     assert!(first.contains(&failed.seed()), "{first}");
+    assert!(second.contains("strict_listing"), "{second}");
+}
+
+#[tokio::test]
+async fn what_is_only_seen_through_another_node_would_not_be_killed() {
+    let (cluster, _warden, mut conn) =
+        setup(&["--strict-listing", "--connect-timeout", "200ms"]).await;
+    crate::support::list(&mut conn).await;
+    let far = cluster.node(1);
+    far.set_behaviour(Behaviour::Refuse);
+    far.set_reach(Some(Reach::Answers));
+    let shown = explain(&mut conn, "SESSIONS WHERE User = 'app'").await;
+    assert_eq!(
+        verdicts(&shown),
+        [
+            "z1 101 app killable",
+            "z2 101 app node unreachable",
+            "z3 101 app killable",
+        ]
+    );
+    let said = show_warnings(&mut conn).await;
+    let [(_, 1429, first), (_, 1210, second)] = &said[..] else {
+        panic!("{said:?}");
+    };
+    assert!(first.contains("were read through"), "{first}");
     assert!(second.contains("strict_listing"), "{second}");
 }
 

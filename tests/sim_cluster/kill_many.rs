@@ -283,6 +283,39 @@ async fn the_next_statement_is_not_hit_also_if_it_is_picked_too() {
 }
 
 #[tokio::test]
+async fn a_trace_is_asked_for_also_by_a_statement_that_began_before_any_server_had_told_of_one() {
+    let cluster = three_nodes().await;
+    let late = cluster.node(1);
+    late.set_behaviour(Behaviour::HangInLogin);
+    let warden = warden(&cluster, &["--node-timeout", "5s"]).await;
+    let mut conn = connect(&warden).await;
+    late.set_sessions(vec![session(101, "app", 20)]);
+    let next = SimSession {
+        trace_id: Some("Y-next".to_owned()),
+        ..session(101, "app", 20)
+    };
+    late.set_sessions_after_list(vec![next]);
+    let first = cluster.node(0);
+    let turn = async {
+        // The late one is of the same build, whose columns are known by then.
+        first.until(|node| node.session_lists_received() > 0).await;
+        let mut second = connect(&warden).await;
+        list_of(&mut second, first).await;
+        late.set_behaviour(Behaviour::Healthy);
+    };
+    let killing = kill(&mut conn, "QUERIES WHERE User = 'app' AND Zone = 'z2'");
+    let (killed, ()) = tokio::join!(killing, soon("it is late", turn));
+    assert_eq!(killed.unwrap(), counts(1, 0, 0));
+    assert_eq!(kills_of(&cluster), [""; 0]);
+}
+
+/// Waits until a node has told its sessions to a client.
+async fn list_of(conn: &mut Conn, node: &SimNode) {
+    let statement = format!("SHOW SERVER SESSIONS FROM {}", node.ip());
+    run(conn, &statement).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_one_may_not_kill_is_counted_and_what_one_may_not_see_is_not() {
     let (cluster, warden, _root) = setup(&[]).await;
     let own = SimSession {

@@ -7,7 +7,7 @@ use testkit::sim::{KillBehaviour, ServerError};
 
 use crate::audit::{Scene, lose, nothing};
 use crate::kill_many::{counts, kill, session, told};
-use crate::support::{connect, soon};
+use crate::support::{SOON, connect, server_error, soon, until};
 
 const STATEMENT: &str = "SESSIONS WHERE User = 'batch' COMMENT 'it blocks'";
 
@@ -119,4 +119,32 @@ async fn where_it_is_not_required_one_warning_says_that_there_is_none() {
     assert_eq!(killed.unwrap(), counts(6, 6, 0));
     let said = told(&mut conn).await;
     assert_eq!((said.len(), said[0].1), (1, 1026), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_statement_that_kills_nobody_is_in_the_log_without_its_passwords() {
+    let scene = scene(&["--kill-victims-max", "1"]).await;
+    let mut conn = connect(&scene.warden).await;
+    let refused = kill(
+        &mut conn,
+        "SESSIONS WHERE User = 'batch' COMMENT 'IDENTIFIED BY \"hidden-word\"'",
+    );
+    assert_eq!(server_error(refused.await).0, 1210);
+    assert_eq!(scene.records(), [Value::Null; 0]);
+    until("it is in the log", SOON, async || {
+        let log = scene.warden.log();
+        let line = log.lines().find(|line| line.contains("kill: nobody"));
+        let is_told = |line: &str| {
+            line.contains("obwarden::audit")
+                && line.contains("account=\"root\"")
+                && line.contains("6 sessions match")
+                && !line.contains("hidden-word")
+        };
+        if line.is_some_and(is_told) {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .await;
 }

@@ -364,6 +364,7 @@ impl Making<'_> {
         }
         let mut wanted = made_of(self.catalog.sessions_named(&names.columns));
         wanted.extend(made_of(&planner.columns(&self.catalog)));
+        wanted.extend(made_of(&planner.facts()));
         // What is not known yet may be a server's.
         wanted.extend(names.columns);
         Columns::Those(Arc::new(wanted))

@@ -51,6 +51,14 @@ impl Planner {
         self.wants_all_columns(names) || matches!(self, Self::Victims(_))
     }
 
+    /// What must be asked for though nobody names it, and though it may not be known yet that servers report it.
+    pub(super) fn facts(&self) -> Vec<SessionColumn> {
+        match self {
+            Self::Victims(_) => facts_of_victims().into(),
+            Self::Pick { .. } | Self::Query(_) => Vec::new(),
+        }
+    }
+
     /// The plan for these tables.
     ///
     /// # Errors
@@ -91,7 +99,7 @@ impl Planner {
             }
             Self::Pick { .. } => listed(false, &[]),
             Self::Victims(_) => {
-                let columns = listed(false, &[]).into_iter().chain(facts_of_victims());
+                let columns = listed(false, &[]).into_iter().chain(self.facts());
                 let known = columns.filter(|source| catalog.position(source).is_some());
                 known.collect()
             }

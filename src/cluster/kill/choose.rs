@@ -347,3 +347,41 @@ pub(super) fn viewer<'a>(cluster: &'a Cluster, user: &'a str, told: &Told) -> Vi
         clients: &cluster.clients,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spared_is_said_once_a_reason_and_account() {
+        let mut spared = Spared::default();
+        for (verdict, user) in [
+            (Verdict::Protected, "proxyro"),
+            (Verdict::Protected, "monitor"),
+            (Verdict::Protected, "proxyro"),
+            (Verdict::OwnSession, "dba"),
+            (Verdict::ServiceSession, "warden"),
+            (Verdict::NothingRunning, "app"),
+            (Verdict::NothingRunning, "app"),
+            (Verdict::NodeUnreachable, "app"),
+        ] {
+            spared.note(verdict, Some(user.as_bytes()));
+        }
+        let messages = spared.messages();
+        let texts: Vec<_> = messages
+            .iter()
+            .map(|message| message.text.as_str())
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                "left alone: 1 session of monitor, which is one of protected_users",
+                "left alone: 2 sessions of proxyro, which is one of protected_users",
+                "left alone: your own session",
+                "left alone: 1 session of obwarden itself",
+                "left alone: 2 sessions that run no statement",
+            ]
+        );
+        assert_eq!(Spared::default().messages(), []);
+    }
+}

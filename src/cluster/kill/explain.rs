@@ -15,6 +15,7 @@ use crate::cluster::evaluated::Evaluated;
 use crate::cluster::fan_out::NodeReport;
 use crate::cluster::list::{ListError, ListPart, ListParts, PartSender, in_parts};
 use crate::cluster::merge::{Included, Merge, Purpose, Viewer, failed_rows};
+use crate::cluster::servers::Server;
 use crate::cluster::session_columns::{SessionColumn, listed};
 use crate::statement::diagnostics::Message;
 use crate::statement::{Kill, KillKind};
@@ -46,8 +47,8 @@ impl Cluster {
 
     /// The columns of an explanation.
     pub fn explained_columns() -> Vec<Column> {
-        let columns = listed(false, &[]);
-        let columns = columns.iter().map(SessionColumn::column);
+        let columns = listed(false, &[]).into_iter();
+        let columns = columns.map(|source| source.column());
         columns.chain([Column::text("Verdict")]).collect()
     }
 }
@@ -79,16 +80,16 @@ async fn explain_many(
         Some(_) => u64::MAX,
         None => settings.kill_victims_max as u64,
     };
-    let mut shown = 0;
+    let mut victims = 0;
     let mut next = evaluation.next().await?;
     send(sender, ListPart::Columns(Cluster::explained_columns())).await;
-    let width = Cluster::explained_columns().len();
+    let plain = listed(false, &[]);
     while let Some(rows) = next {
-        let mut explained = Rows::new(width);
+        let mut explained = Rows::new(plain.len() + 1);
         let goes_on = verdicts.on(&rows, |picked, verdict| {
-            shown += u64::from(verdict.is_victim());
-            if shown <= shown_max {
-                push(&mut explained, picked.row, verdict);
+            victims += u64::from(verdict.is_victim());
+            if victims <= shown_max {
+                push(&mut explained, picked.row, plain.len(), verdict);
             }
         });
         send(sender, ListPart::Rows(explained)).await;
@@ -97,10 +98,11 @@ async fn explain_many(
         }
         next = evaluation.next().await?;
     }
-    let failed = failed_rows(&failed, &listed(false, &[]));
+    let failed = failed_rows(&failed, &plain);
     let failed = with_verdict(&failed, Verdict::NodeUnreachable);
     send(sender, ListPart::Rows(failed)).await;
-    if settings.strict_listing && untold(&messages).is_some() {
+    let all_told = untold(&messages).is_none() && told.second_hand.is_empty();
+    if settings.strict_listing && !all_told {
         let text = "the KILL would be refused: strict_listing is set, and not every server has told its sessions";
         messages.push(Message::warning(REFUSED, text));
     }
@@ -144,60 +146,54 @@ async fn explain_one(
                 .await?
         }
     };
-    let plain = listed(false, &[]);
-    let merge = Merge::new(plain.clone(), Included::ALL, &viewer).for_purpose(Purpose::Explain);
-    let (checkout, sessions) = match cluster.see(&server, deadline).await {
-        Ok(seen) => seen,
-        Err(failure) => {
-            let failed = [NodeReport {
-                server,
-                answer: Err(failure),
-                through: None,
-            }];
-            let row = with_verdict(&failed_rows(&failed, &plain), Verdict::NodeUnreachable);
-            return Ok((row, merge.end(&failed, &[], None)));
-        }
-    };
-    checkout.give_back();
-    let seen_at = Instant::now();
+    let answer = cluster.see(&server, deadline).await;
+    let answer = answer.map(|(checkout, sessions)| {
+        checkout.give_back();
+        sessions
+    });
     let report = NodeReport {
         server,
-        answer: Ok(sessions),
+        answer,
         through: None,
     };
+    Ok(explain_report(&viewer, kill, report))
+}
+
+/// The one row, and what is to be said, by what a server has just told, or failed to tell.
+fn explain_report(viewer: &Viewer<'_>, kill: &Kill, report: NodeReport) -> (Rows, Vec<Message>) {
+    let plain = listed(false, &[]);
+    let mut rows = Rows::new(plain.len());
+    let mut merge = Merge::new(plain.clone(), Included::ALL, viewer).for_purpose(Purpose::Explain);
     let Ok(sessions) = &report.answer else {
-        return Ok((Rows::new(plain.len() + 1), Vec::new()));
+        let failed = [report];
+        let row = with_verdict(&failed_rows(&failed, &plain), Verdict::NodeUnreachable);
+        return (row, merge.end(&failed, &[], None));
     };
-    let mut merge = merge;
-    let mut row = Rows::new(plain.len());
+    let mut server = merge.server(&report, sessions, 0);
     let found = sessions.find(kill.id.get());
-    let found = found.filter(|session| viewer.sees(*session));
-    let verdict = match found {
-        Some(found) => {
-            merge.server(&report, sessions, 0).push(&mut row, found);
-            let suspect = Suspect::new(report.server.addr, kill.id, found);
-            let running = Running::of(found, seen_at);
-            match verdict::named(&viewer, suspect) {
-                Verdict::Killable
-                    if kill.kind == KillKind::Query
-                        && !verdict::runs(&viewer, suspect, running.as_ref()) =>
-                {
+    let verdict = match found.filter(|session| viewer.sees(*session)) {
+        Some(session) => {
+            server.push(&mut rows, session);
+            let suspect = Suspect::new(report.server.addr, kill.id, session);
+            let running = Running::of(session, Instant::now());
+            let runs = verdict::runs(viewer, suspect, running.as_ref());
+            match verdict::named(viewer, suspect) {
+                Verdict::Killable if kill.kind == KillKind::Query && !runs => {
                     Verdict::NothingRunning
                 }
                 verdict => verdict,
             }
         }
         None => {
-            push_unknown(&mut row, &report, kill, &plain);
+            push_unknown(&mut rows, &report.server, kill, &plain);
             Verdict::NoSuchSession
         }
     };
-    Ok((with_verdict(&row, verdict), merge.end(&[], &[], None)))
+    (with_verdict(&rows, verdict), merge.end(&[], &[], None))
 }
 
 /// The row of a session that is not there.
-fn push_unknown(rows: &mut Rows, report: &NodeReport, kill: &Kill, plain: &[SessionColumn]) {
-    let server = &report.server;
+fn push_unknown(rows: &mut Rows, server: &Server, kill: &Kill, plain: &[SessionColumn]) {
     let ip = server.addr.ip().to_string();
     rows.push_row(plain.iter().map(|source| match source {
         SessionColumn::Ip => Value::from(&*ip),
@@ -210,16 +206,16 @@ fn push_unknown(rows: &mut Rows, report: &NodeReport, kill: &Kill, plain: &[Sess
 
 /// The same rows, each with this verdict.
 fn with_verdict(rows: &Rows, verdict: Verdict) -> Rows {
-    let mut explained = Rows::new(Cluster::explained_columns().len());
+    let shown = listed(false, &[]).len();
+    let mut explained = Rows::new(shown + 1);
     for row in rows.iter() {
-        push(&mut explained, row, verdict);
+        push(&mut explained, row, shown, verdict);
     }
     explained
 }
 
-/// Adds what a list shows of a row, and a verdict.
-fn push(explained: &mut Rows, row: Row<'_>, verdict: Verdict) {
-    let shown = Cluster::explained_columns().len() - 1;
+/// Adds the first values of a row, as many as a list shows, and a verdict.
+fn push(explained: &mut Rows, row: Row<'_>, shown: usize, verdict: Verdict) {
     let verdict = verdict.to_string();
     let values = row.values().take(shown);
     explained.push_row(values.chain([Value::from(&*verdict)]));

@@ -29,7 +29,7 @@ use crate::cluster::list::ListError;
 use crate::cluster::merge::{Purpose, Viewer};
 use crate::cluster::servers::Server;
 use crate::statement::diagnostics::{Level, Message};
-use crate::statement::{Kill, ServerRef};
+use crate::statement::{Kill, KillKind, ServerRef};
 
 /// What became of those that were picked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) struct Victim {
     pub(super) user: String,
     /// For its record, until it is seen again.
     pub(super) described: audit::Victim,
-    /// What it ran when it was chosen.
+    /// What it ran when it was chosen, where that is to end.
     pub(super) running: Option<Running>,
     /// Whether the caller may kill it.
     pub(super) is_denied: bool,
@@ -88,10 +88,16 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<KilledMany, KillError> {
         let choosing = self.choose_victims(request);
-        let (victims, told, messages) = tokio::select! {
-            chosen = choosing => chosen?,
-            () = cancel.cancelled() => return Err(KillError::Cancelled),
+        let chosen = tokio::select! {
+            chosen = choosing => chosen,
+            () = cancel.cancelled() => Err(KillError::Cancelled),
         };
+        let (victims, told, messages) = chosen.inspect_err(|error| {
+            let code = error.to_sql().code;
+            let caller = &request.caller;
+            self.audit
+                .note_refused(caller, statement, code, &error.to_string());
+        })?;
         let viewer = viewer(self, &request.caller.user, &told);
         let judge = self.judge(request, &viewer);
         let sent = AtomicU64::new(0);
@@ -191,6 +197,7 @@ impl Victim {
             true => told.others_with(picked.id, server.addr),
             false => Vec::new(),
         };
+        let ends_statements = request.kill.kind == KillKind::Query;
         Self {
             kill: Kill {
                 kind: request.kill.kind,
@@ -200,7 +207,7 @@ impl Victim {
             },
             user: String::from_utf8_lossy(picked.user().unwrap_or_default()).into_owned(),
             described: audit::Victim::new(picked.user(), picked.host(), picked.db(), picked.info()),
-            running: picked.running.clone(),
+            running: picked.running.clone().filter(|_| ends_statements),
             is_denied: verdict == Verdict::Denied,
             further: ends_elsewhere(picked.id, &others),
             server: server.clone(),
