@@ -7,11 +7,12 @@ mod seeds;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 use crate::progress;
@@ -19,6 +20,9 @@ use crate::test::cargo;
 
 /// The version of cargo-fuzz that is installed where there is none.
 const CARGO_FUZZ: &str = "0.13.2";
+
+/// What the targets are built for.
+const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// The longest input, in bytes: routing one takes the square of its length.
 const INPUT_BYTES_MAX: usize = 4096;
@@ -76,6 +80,8 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let built = cargo()
         .args(["fuzz", "build", "--sanitizer", "none", "--fuzz-dir"])
         .arg(fuzz_dir())
+        .args(["--target", PLATFORM, "--target-dir"])
+        .arg(target_dir())
         .status()
         .context("cannot run cargo fuzz build")?;
     if !built.success() {
@@ -136,15 +142,16 @@ fn install() -> Result<()> {
 /// Runs a target from its seeds on, and from what earlier runs have found.
 async fn run_one(target: String, seconds: u64) -> Result<Ran> {
     seeds::plant(&target, &corpus_dir(&target))?;
-    let log = fuzz_dir().join("artifacts").join(format!("{target}.log"));
-    std::fs::create_dir_all(fuzz_dir().join("artifacts"))?;
+    let found = fuzz_dir().join("artifacts").join(&target);
+    std::fs::create_dir_all(&found).with_context(|| format!("cannot make {}", found.display()))?;
+    let log = found.join("log");
     let file = File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
-    let mut command: Command = cargo();
+    // As it was built: `cargo fuzz run` would first look whether anything has changed since.
+    let program = target_dir().join(PLATFORM).join("release").join(&target);
+    let mut command = Command::new(program);
     command
-        .args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"])
-        .arg(fuzz_dir())
-        .arg(&target)
-        .arg("--")
+        .arg(corpus_dir(&target))
+        .arg(format!("-artifact_prefix={}/", found.display()))
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-max_len={INPUT_BYTES_MAX}"))
         .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
@@ -158,7 +165,6 @@ async fn run_one(target: String, seconds: u64) -> Result<Ran> {
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file);
-    let mut command = tokio::process::Command::from(command);
     let running = command.kill_on_drop(true).status();
     let patience = Duration::from_secs(seconds) + END_TIMEOUT;
     let ended = tokio::time::timeout(patience, running).await;
@@ -182,6 +188,10 @@ fn executions(said: &str) -> Option<u64> {
 
 fn corpus_dir(target: &str) -> PathBuf {
     fuzz_dir().join("corpus").join(target)
+}
+
+fn target_dir() -> PathBuf {
+    fuzz_dir().join("target")
 }
 
 fn fuzz_dir() -> PathBuf {
