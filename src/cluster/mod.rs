@@ -24,6 +24,7 @@ mod health;
 mod kill;
 mod list;
 mod merge;
+mod named;
 mod node;
 mod own_sessions;
 mod own_tables;

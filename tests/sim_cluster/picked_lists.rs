@@ -316,3 +316,14 @@ async fn servers_and_clients_are_picked_alike() {
         [[Some("Clients_connected".to_owned()), Some("1".to_owned())]]
     );
 }
+
+#[tokio::test]
+async fn a_list_that_names_a_server_says_nothing_of_kills_when_nobody_tells_the_topology() {
+    let cluster = cluster().await;
+    let warden = warden(&cluster, &["--rights", "server", "--node-timeout", "1s"]).await;
+    let mut conn = connect(&warden).await;
+    cluster.set_behaviour(Behaviour::HangInQuery);
+    let (code, text) = server_error(try_list(&mut conn, "SHOW SERVER SESSIONS FROM 9.9.9.9").await);
+    assert_eq!(code, 1105, "{text}");
+    assert!(!text.contains("killed"), "{text}");
+}

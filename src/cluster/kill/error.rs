@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use crate::audit::{ER_ERROR_ON_WRITE, NotRecorded};
 use crate::cluster::failure::NodeFailure;
 use crate::cluster::list::ListError;
+use crate::cluster::named::NamedError;
 use crate::cluster::topology::TopologyError;
-use crate::statement::{KillKind, ServerRef, SessionId};
+use crate::statement::{KillKind, SessionId};
 use crate::wire::answer::SqlError;
 
 /// Nothing was killed, or nobody knows.
@@ -16,15 +17,9 @@ pub enum KillError {
     /// It is not known which servers there are, or what the account may do.
     #[error("{0}; nothing was killed")]
     Topology(#[from] TopologyError),
-    /// The cluster has no such server.
-    #[error("{server} is no server of this cluster; its servers are {known}")]
-    UnknownServer { server: ServerRef, known: String },
-    /// Several servers are at that address.
-    #[error("{server} may be any of {candidates}; name its port, too")]
-    Ambiguous {
-        server: ServerRef,
-        candidates: String,
-    },
+    /// It is not known which server is meant.
+    #[error("{0}")]
+    Named(NamedError),
     /// No server was named, and several have that id.
     #[error(
         "{id} is a session of {servers}, of each another one; nothing was killed: name the server, as in \
@@ -112,6 +107,15 @@ pub enum KillError {
     },
 }
 
+impl From<NamedError> for KillError {
+    fn from(error: NamedError) -> Self {
+        match error {
+            NamedError::Topology(error) => Self::Topology(error),
+            error => Self::Named(error),
+        }
+    }
+}
+
 impl KillError {
     /// Whether it is the server's own answer to a KILL.
     pub(super) fn is_an_answer(&self) -> bool {
@@ -123,10 +127,8 @@ impl KillError {
         let code = match self {
             Self::Topology(_) | Self::OutcomeUnknown { .. } | Self::NotAllTold(_) => 1105,
             Self::NotChosen(error) => error.to_sql().code,
-            Self::UnknownServer { .. }
-            | Self::Ambiguous { .. }
-            | Self::OnSeveralServers { .. }
-            | Self::TooMany { .. } => 1210,
+            Self::Named(error) => error.to_sql().code,
+            Self::OnSeveralServers { .. } | Self::TooMany { .. } => 1210,
             Self::Unreachable { failure, .. }
             | Self::PerhapsOnSeveralServers { failure, .. }
             | Self::Refused { failure, .. } => failure.code(),

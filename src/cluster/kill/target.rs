@@ -8,8 +8,8 @@ use super::aim::unreachable;
 use crate::cluster::Cluster;
 use crate::cluster::failure::NodeFailure;
 use crate::cluster::merge::Viewer;
+use crate::cluster::named::list;
 use crate::cluster::servers::Server;
-use crate::cluster::topology::Snapshot;
 use crate::deadline::Deadline;
 use crate::statement::{Kill, ServerRef, SessionId};
 
@@ -21,24 +21,9 @@ impl Cluster {
         deadline: Deadline,
     ) -> Result<Option<Server>, KillError> {
         match &kill.server {
-            Some(named) => self.find_server(named, deadline).await.map(Some),
+            Some(named) => Ok(Some(self.find_server(named, deadline).await?)),
             None => Ok(None),
         }
-    }
-
-    /// The server of this name; the topology is read anew if it is not known.
-    pub(in crate::cluster) async fn find_server(
-        &self,
-        named: &ServerRef,
-        deadline: Deadline,
-    ) -> Result<Server, KillError> {
-        if let Some(snapshot) = self.snapshot()
-            && let Ok(server) = match_server(&snapshot, named)
-        {
-            return Ok(server);
-        }
-        let snapshot = self.refresh_topology(deadline).await?;
-        match_server(&snapshot, named)
     }
 
     /// The server that is meant by an id alone: the one on which a client of this proxy has it, or else the
@@ -127,91 +112,9 @@ fn is_made_there(id: SessionId, here: &Server, there: &Server) -> bool {
     maker.is_some() && maker == there.id && here.id.is_some_and(|here| Some(here) != maker)
 }
 
-/// The server that `named` means.
-fn match_server(snapshot: &Snapshot, named: &ServerRef) -> Result<Server, KillError> {
-    let fits = |server: &&Server| {
-        server.addr.ip() == named.ip
-            && named
-                .port
-                .is_none_or(|port| server.addr.port() == port || server.rpc_port == Some(port))
-    };
-    let candidates: Vec<&Server> = snapshot.servers.iter().filter(fits).collect();
-    match candidates[..] {
-        [server] => Ok(server.clone()),
-        [] => Err(KillError::UnknownServer {
-            server: named.clone(),
-            known: list(snapshot.servers.iter().map(|server| server.addr)),
-        }),
-        _ => Err(KillError::Ambiguous {
-            server: named.clone(),
-            candidates: list(candidates.iter().map(|server| server.addr)),
-        }),
-    }
-}
-
-fn list(addrs: impl IntoIterator<Item = SocketAddr>) -> String {
-    let addrs: Vec<String> = addrs.into_iter().map(|addr| addr.to_string()).collect();
-    addrs.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn snapshot(addrs: &[&str]) -> Snapshot {
-        let server = |(at, addr): (usize, &&str)| Server {
-            rpc_port: Some(2882),
-            id: Some(at as u64),
-            ..Server::alone(addr.parse().unwrap())
-        };
-        Snapshot {
-            servers: addrs.iter().enumerate().map(server).collect(),
-            listed: true,
-            unusable: Vec::new(),
-            cluster_name: None,
-            told_by: addrs[0].parse().unwrap(),
-            read_at: std::time::SystemTime::now(),
-        }
-    }
-
-    fn find(snapshot: &Snapshot, text: &str) -> Result<String, String> {
-        let named = ServerRef::parse(text).unwrap();
-        match_server(snapshot, &named)
-            .map(|s| s.addr.to_string())
-            .map_err(|e| e.to_string())
-    }
-
-    #[test]
-    fn a_server_is_found_by_address_sql_port_or_rpc_port() {
-        let snapshot = snapshot(&["10.0.0.1:2881", "10.0.0.2:2881", "[fe80::1]:2881"]);
-        for named in ["10.0.0.2", "10.0.0.2:2881", "10.0.0.2:2882"] {
-            assert_eq!(find(&snapshot, named), Ok("10.0.0.2:2881".into()));
-        }
-        assert_eq!(
-            find(&snapshot, "[fe80::1]:2882"),
-            Ok("[fe80::1]:2881".into())
-        );
-    }
-
-    #[test]
-    fn an_unknown_address_gets_the_list_of_servers() {
-        let error = find(&snapshot(&["10.0.0.1:2881", "10.0.0.2:2881"]), "10.9.9.9").unwrap_err();
-        assert_eq!(
-            error,
-            "10.9.9.9 is no server of this cluster; its servers are 10.0.0.1:2881, 10.0.0.2:2881"
-        );
-    }
-
-    #[test]
-    fn an_address_with_several_servers_needs_a_port() {
-        let snapshot = snapshot(&["10.0.0.1:2881", "10.0.0.1:3881"]);
-        assert!(
-            find(&snapshot, "10.0.0.1")
-                .unwrap_err()
-                .contains("10.0.0.1:2881, 10.0.0.1:3881")
-        );
-        assert_eq!(find(&snapshot, "10.0.0.1:3881"), Ok("10.0.0.1:3881".into()));
-    }
 
     #[test]
     fn only_an_id_of_oceanbases_own_tells_its_server() {
