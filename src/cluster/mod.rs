@@ -61,6 +61,7 @@ pub use failure::{FailureKind, NodeFailure};
 pub use health::Health;
 pub use kill::{KillError, Killed, KilledMany, ManyRequest};
 pub use list::{ListError, ListPart, ListParts, ListRequest};
+pub use named::NamedError;
 use node::Node;
 use own_sessions::OwnSessions;
 pub use rights::{Rights, RightsPolicy};

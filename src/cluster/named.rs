@@ -10,8 +10,9 @@ use crate::statement::ServerRef;
 use crate::wire::answer::SqlError;
 
 /// It is not known which server is meant.
+#[expect(missing_docs, reason = "the fields are named for what they are")]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum NamedError {
+pub enum NamedError {
     /// It is not known which servers there are.
     #[error("{0}")]
     Topology(#[from] TopologyError),
@@ -28,7 +29,7 @@ pub(super) enum NamedError {
 
 impl NamedError {
     /// The error as the client reads it.
-    pub(super) fn to_sql(&self) -> SqlError {
+    pub fn to_sql(&self) -> SqlError {
         let code = match self {
             Self::Topology(_) => ER_UNKNOWN_ERROR,
             Self::Unknown { .. } | Self::Ambiguous { .. } => ER_WRONG_ARGUMENTS,

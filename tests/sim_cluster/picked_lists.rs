@@ -322,7 +322,10 @@ async fn a_list_that_names_a_server_says_nothing_of_kills_when_nobody_tells_the_
     let cluster = cluster().await;
     let warden = warden(&cluster, &["--rights", "server", "--node-timeout", "1s"]).await;
     let mut conn = connect(&warden).await;
-    cluster.set_behaviour(Behaviour::HangInQuery);
+    cluster.set_behaviour(Behaviour::AcceptNoGreeting);
+    for node in &cluster.nodes()[1..] {
+        node.cut_connections();
+    }
     let (code, text) = server_error(try_list(&mut conn, "SHOW SERVER SESSIONS FROM 9.9.9.9").await);
     assert_eq!(code, 1105, "{text}");
     assert!(!text.contains("killed"), "{text}");
