@@ -4,7 +4,6 @@
 //!   0x17 · id · flags · iterations · NULL bitmap · 1 · types · values      types are sent anew
 //!   0x17 · id · flags · iterations · NULL bitmap · 0 · values              types are those of the last time
 //! ```
-//!
 //! Both the types and what COM_STMT_SEND_LONG_DATA has brought are kept by whoever keeps the statement.
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html>
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_binary_resultset.html>
@@ -120,7 +119,9 @@ impl Execute {
                 parameters.push(parameter.map_err(bad)?);
             }
         }
-        if !cursor.rest().is_empty() {
+        // Some clients say that types come where none can.
+        let flag_alone = placeholders == 0 && matches!(cursor.rest(), [0 | 1]);
+        if !cursor.rest().is_empty() && !flag_alone {
             return Err(malformed(Malformed("end of the packet")));
         }
         if let Some(sent) = sent {
@@ -189,6 +190,14 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[test]
+    fn a_client_may_say_that_it_sends_types_where_there_are_no_placeholders() {
+        let none = BTreeMap::new();
+        // npm's mariadb.
+        let read = Execute::read(&execute(0, b"\x01"), 0, &mut Vec::new(), &none).unwrap();
+        assert_eq!(read.parameters, []);
     }
 
     #[test]
