@@ -30,8 +30,6 @@ impl Capabilities {
     /// `CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA`: that length is a length-encoded integer.
     pub const PLUGIN_AUTH_LENENC: Self =
         Self(CapabilityFlags::CLIENT_PLUGIN_AUTH_LENENC_CLIENT_DATA.bits());
-    /// `CLIENT_SESSION_TRACK`: OK packets tell of changes of the session.
-    pub const SESSION_TRACK: Self = Self(CapabilityFlags::CLIENT_SESSION_TRACK.bits());
     /// `CLIENT_DEPRECATE_EOF`: OK packets stand where EOF packets stood.
     pub const DEPRECATE_EOF: Self = Self(CapabilityFlags::CLIENT_DEPRECATE_EOF.bits());
 
