@@ -18,7 +18,7 @@ struct Package {
 /// Has no ready-made package for Linux.
 pub(super) const BUILT: &str = "mysqlclient==2.3.1";
 
-const PACKAGES: [Package; 5] = [
+const PACKAGES: [Package; 6] = [
     Package {
         name: "PyMySQL",
         version: "1.2.4",
@@ -47,8 +47,50 @@ const PACKAGES: [Package; 5] = [
         name: "typing_extensions",
         version: "4.16.0",
         module: "typing_extensions",
-        purpose: "for SQLAlchemy",
+        purpose: "for SQLAlchemy and mycli",
     },
+    Package {
+        name: "mycli",
+        version: "2.30.1",
+        module: "mycli.main",
+        purpose: "a client to test with: a console; with 32 packages that it needs",
+    },
+];
+
+/// What mycli needs besides the others: it is there where mycli loads.
+const NEEDED_BY_MYCLI: [&str; 32] = [
+    "backports.tarfile==1.2.0",
+    "cffi==2.1.1",
+    "cli_helpers==2.15.2",
+    "click==8.5.1",
+    "clickdc==0.1.1",
+    "configobj==5.0.9",
+    "cryptography==50.0.2",
+    "importlib_metadata==10.2.0",
+    "jaraco.classes==3.4.0",
+    "jaraco.context==6.1.2",
+    "jaraco.functools==4.6.0",
+    "jeepney==0.9.0",
+    "Jinja2==3.1.6",
+    "keyring==25.7.0",
+    "lazy-importer==0.1.0",
+    "MarkupSafe==3.0.4",
+    "more-itertools==11.2.1",
+    "prompt_toolkit==3.0.53",
+    "pycparser==3.12",
+    "pycryptodomex==3.24.2",
+    "Pygments==2.21.0",
+    "pyperclip==1.11.0",
+    "RapidFuzz==3.14.6",
+    "SecretStorage==3.5.0",
+    "sqlglot==30.23.0",
+    "sqlglotc==30.23.0",
+    "sqlparse==0.6.1",
+    "tabulate==0.10.0",
+    "termcolor==3.3.0",
+    "wcwidth==0.9.4",
+    "yaspin==3.5.1",
+    "zipp==4.1.2",
 ];
 
 impl Package {
@@ -95,7 +137,11 @@ fn python(script: &str) -> bool {
 }
 
 pub(super) fn install(requirements: &[&str]) -> Result<()> {
-    let (built, ready): (Vec<&str>, Vec<&str>) = requirements.iter().partition(|it| **it == BUILT);
+    let (built, mut ready): (Vec<&str>, Vec<&str>) =
+        requirements.iter().partition(|it| **it == BUILT);
+    if ready.iter().any(|it| it.starts_with("mycli==")) {
+        ready.extend(NEEDED_BY_MYCLI);
+    }
     for (requirements, how) in [
         (ready, "--only-binary=:all:"),
         (built, "--no-binary=mysqlclient"),
