@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use mysql_async::Conn;
 use testkit::certificates::{Certificates, Issued};
 use testkit::cluster::Cluster;
 use testkit::mariadb::MariadbCluster;
@@ -14,8 +13,9 @@ use testkit::seekdb::SeekdbCluster;
 use tokio::sync::OnceCell;
 
 use crate::schema;
-use crate::support::real::{lives, warden_for};
-use crate::transcript::{Step, Transcript};
+use crate::support::real::warden_for;
+use crate::transcript::Transcript;
+use crate::virtual_statements::{Expected, NamedVictims, Victims};
 
 /// What every battery has steps about, unless the client says that it lacks it.
 const TOPICS: [&str; 18] = [
@@ -50,9 +50,6 @@ const LACKING_ON_SEEKDB: [&str; 7] = [
     "procedures/with OUT",
 ];
 
-/// The columns of a list of sessions, as the README has them.
-const COLUMNS: &str = "Ip,Port,Zone,Id,Tenant,User,Host,Client,db,Command,Time,State,Info";
-
 /// A client and its battery.
 pub(crate) struct Client {
     name: &'static str,
@@ -61,6 +58,8 @@ pub(crate) struct Client {
     lacks: &'static [&'static str],
     /// Steps that come out on seekdb otherwise than their names say, straight, too.
     odd_on_seekdb: &'static [&'static str],
+    /// Steps over the proxy's own statements.
+    virtual_steps: Expected,
 }
 
 /// All that a battery printed, once it has ended.
@@ -76,6 +75,7 @@ impl Client {
             run: Box::new(move |target| Box::pin(run(target))),
             lacks: &[],
             odd_on_seekdb: &[],
+            virtual_steps: Expected::default(),
         }
     }
 
@@ -88,6 +88,18 @@ impl Client {
             odd_on_seekdb,
             ..self
         }
+    }
+
+    /// Steps of its own over the proxy's own statements, before those of all, and their outcomes.
+    pub(crate) fn says(mut self, own: &'static [(&'static str, &'static str)]) -> Self {
+        self.virtual_steps.own = own;
+        self
+    }
+
+    /// The same in place of those of all.
+    pub(crate) fn says_only(mut self, own: &'static [(&'static str, &'static str)]) -> Self {
+        self.virtual_steps.shared = false;
+        self.says(own)
     }
 }
 
@@ -109,8 +121,8 @@ pub(crate) struct Target {
     pub(crate) files: PathBuf,
     /// Where there is to be TLS: who has issued the server's certificate.
     pub(crate) ca: Option<PathBuf>,
-    /// Through obwarden only: a session to end, as KILL SERVER SESSION names it.
-    pub(crate) victim: Option<String>,
+    /// Through obwarden only: sessions to list and to end.
+    pub(crate) victims: Option<NamedVictims>,
 }
 
 impl Target {
@@ -133,7 +145,13 @@ impl Target {
                     .map(|ca| ca.display().to_string())
                     .unwrap_or_default(),
             ),
-            ("BATTERY_VICTIM", self.victim.clone().unwrap_or_default()),
+            (
+                "BATTERY_VICTIMS",
+                self.victims
+                    .as_ref()
+                    .map(NamedVictims::to_string)
+                    .unwrap_or_default(),
+            ),
         ]
     }
 }
@@ -220,6 +238,7 @@ async fn play(client: &Client, cluster: &Cluster, server: Server, tls: Option<Tl
         ["--connect-timeout", "30s"],
         ["--handshake-timeout", "60s"],
         ["--node-timeout", "20s"],
+        ["--sql-timeout", "60s"],
     ];
     let mut warden = warden_for(cluster).args(patience.concat());
     if let Some(tls) = &tls {
@@ -234,14 +253,14 @@ async fn play(client: &Client, cluster: &Cluster, server: Server, tls: Option<Tl
         database: format!("battery_{}", client.name),
         files: files.path().to_owned(),
         ca: tls.map(|tls| tls.ca),
-        victim: None,
+        victims: None,
     };
     let direct_steps = steps(client, cluster, direct.clone()).await;
 
-    let mut victim = cluster.node(1).connect().await.expect("a session to end");
+    let victims = Victims::on(cluster.node(1)).await;
     let through = Target {
         addr: warden.addr(),
-        victim: Some(format!("{} {}", cluster.node(1).ip(), victim.id())),
+        victims: Some(victims.named.clone()),
         ..direct
     };
     let mut through_steps = steps(client, cluster, through).await;
@@ -262,7 +281,11 @@ async fn play(client: &Client, cluster: &Cluster, server: Server, tls: Option<Tl
         client.name,
         warden.log()
     );
-    check_virtual(client, &virtual_steps, &mut victim).await;
+    let prepares = !client.lacks.contains(&"prepared");
+    let expected = &client.virtual_steps;
+    expected
+        .check(client.name, prepares, &virtual_steps, victims)
+        .await;
 }
 
 /// The battery on fresh tables.
@@ -270,7 +293,7 @@ async fn steps(client: &Client, cluster: &Cluster, target: Target) -> Transcript
     schema::create(cluster.node(0), target.server, &target.database).await;
     let printed = (client.run)(target.clone()).await;
     if let Some(dir) = std::env::var_os("OBWARDEN_TRANSCRIPTS") {
-        let way = if target.victim.is_some() {
+        let way = if target.victims.is_some() {
             "through"
         } else {
             "direct"
@@ -280,24 +303,4 @@ async fn steps(client: &Client, cluster: &Cluster, target: Target) -> Transcript
     }
     let read = Transcript::read(&printed);
     read.unwrap_or_else(|error| panic!("{} on {target:?}: {error}", client.name))
-}
-
-/// The proxy's own statements: their outcomes are the same with every client.
-async fn check_virtual(client: &Client, steps: &[Step], victim: &mut Conn) {
-    let lists = format!("ok {COLUMNS}; own 1, victim 1 | alive");
-    let prepares = !client.lacks.contains(&"prepared");
-    let mut expected = vec![("sessions/text", lists.as_str())];
-    if prepares {
-        expected.push(("sessions/prepared", &lists));
-    }
-    expected.push(("sessions/full", "ok Warden is client | alive"));
-    expected.push(("kill/no such server!", "error 1210, warnings 1210 | alive"));
-    expected.push(("kill/victim", "ok 0 | alive"));
-    expected.push(("kill/again!", "error 1094, warnings 1094 | alive"));
-    let said: Vec<_> = steps
-        .iter()
-        .map(|step| (step.name.as_str(), step.outcome.as_str()))
-        .collect();
-    assert_eq!(said, expected, "{}", client.name);
-    assert!(!lives(victim).await, "the victim lives");
 }

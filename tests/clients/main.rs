@@ -14,6 +14,7 @@ mod schema;
 #[path = "../support/mod.rs"]
 mod support;
 mod transcript;
+mod virtual_statements;
 
 use battery::Client;
 
@@ -30,14 +31,14 @@ macro_rules! batteries {
 }
 
 batteries!(mariadb: mysql, pymysql, connector_python, connector_python_c, mysqlclient, sqlalchemy,
-    mysql2, mariadb_js, connector_j, mysql_async);
+    mysql2, mariadb_js, connector_j, mysql_async, mycli);
 // Without mysql_async, which has TLS in builds other than the one that obwarden itself rests on.
 batteries!(mariadb_with_tls: mysql, pymysql, connector_python, connector_python_c, mysqlclient,
-    sqlalchemy, mysql2, mariadb_js, connector_j);
+    sqlalchemy, mysql2, mariadb_js, connector_j, mycli);
 // Without connector_python_c: Oracle's C library takes seekdb's answer to a login for malformed,
 // straight from the server, too.
 batteries!(seekdb: mysql, pymysql, connector_python, mysqlclient, sqlalchemy, mysql2, mariadb_js,
-    connector_j, mysql_async);
+    connector_j, mysql_async, mycli);
 
 /// MariaDB's command line.
 fn mysql() -> Client {
@@ -80,7 +81,20 @@ fn mysqlclient() -> Client {
 /// SQLAlchemy on PyMySQL.
 fn sqlalchemy() -> Client {
     let run = programs::python("sqlalchemy_battery.py", &[]);
-    Client::new("sqlalchemy", run).lacks(&["prepared", "pipelining"])
+    Client::new("sqlalchemy", run)
+        .lacks(&["prepared", "pipelining"])
+        .says(&[
+            (
+                "console/inspected",
+                "ok [[], [clients, kill_log, server_sessions, servers], \
+                 [ip VARCHAR(length=1024), port BIGINT(display_width=20, unsigned=True), \
+                 latency_ms BIGINT(display_width=20, unsigned=True)], [], [], [], [True, False]] | alive",
+            ),
+            (
+                "console/reflected",
+                "ok [[['root', 3]], [True]] | alive",
+            ),
+        ])
 }
 
 /// mysql2, of npm.
@@ -97,10 +111,91 @@ fn mariadb_js() -> Client {
 
 /// MariaDB Connector/J.
 fn connector_j() -> Client {
-    Client::new("connector_j", programs::java("Battery"))
+    Client::new("connector_j", programs::java("Battery")).says(&[
+        ("console/application name", "ok [3, 1] | alive"),
+        ("console/setMaxRows", "ok [2, 4, 3] | alive"),
+        ("console/SQL_SELECT_LIMIT", "ok [2, 3, 4, 3] | alive"),
+        (
+            "console/fetch size, useServerPrepStmts=true",
+            "ok [25, true, 3] | alive",
+        ),
+        ("console/metadata, useServerPrepStmts=true", JDBC_METADATA),
+        (
+            "console/fetch size, useServerPrepStmts=false",
+            "ok [25, true, 3] | alive",
+        ),
+        ("console/metadata, useServerPrepStmts=false", JDBC_METADATA),
+        ("console/scrolled", "ok [3, true, true, true] | alive"),
+        ("console/autocommit off", "ok [3, true, 0] | alive"),
+        (
+            "console/parameters' metadata",
+            "ok [2, 2, \"n\", \"BIGINT\"] | alive",
+        ),
+        ("console/no such table!", "error 1146 | alive"),
+        ("console/among the server's tables!", "error 1235 | alive"),
+    ])
 }
+
+/// How Connector/J describes columns of every kind, and reads their values.
+const JDBC_METADATA: &str = "ok [id BIGINT UNSIGNED as BIGINT unsigned, \
+     What it runs MEDIUMTEXT java.lang.String signed, half DECIMAL java.math.BigDecimal signed, \
+     real_one DOUBLE java.lang.Double signed, below BIGINT as BIGINT signed, \
+     nothing VARCHAR java.lang.String signed, true, null, 1.0, -1, 4, true] | alive";
 
 /// mysql_async, in Rust.
 fn mysql_async() -> Client {
     Client::new("mysql_async", mysql_async_steps::run).lacks(&["pipelining"])
+}
+
+/// mycli, a console on PyMySQL: by option, and on a terminal.
+fn mycli() -> Client {
+    Client::new("mycli", programs::python("mycli_battery.py", &[]))
+        // It ends with its first error.
+        .lacks(&["prepared", "blobs", "reset", "pipelining"])
+        .says_only(&[
+            ("sessions/picked", "ok 2, 1 | ended"),
+            (
+                "select/grouped",
+                "ok +------+----------+--------+--------+------+\\n\
+                 | user | sessions |  share | info   | said |\\n\
+                 +------+----------+--------+--------+------+\\n\
+                 | root |        3 | 0.3333 | <null> | -    |\\n\
+                 +------+----------+--------+--------+------+ | alive",
+            ),
+            (
+                "servers/selected",
+                "ok +------+-----------+\\n\
+                 | zone | reachable |\\n\
+                 +------+-----------+\\n\
+                 | z1   | YES       |\\n\
+                 | z2   | YES       |\\n\
+                 +------+-----------+ | alive",
+            ),
+            (
+                "warden/status",
+                "ok +----------------------+-------+\\n\
+                 | Variable_name        | Value |\\n\
+                 +----------------------+-------+\\n\
+                 | Node_connections_max | 2     |\\n\
+                 +----------------------+-------+ | alive",
+            ),
+            (
+                "tables/names",
+                "ok +--------------------+\\n\
+                 | Tables_in_obwarden |\\n\
+                 +--------------------+\\n\
+                 | clients            |\\n\
+                 | kill_log           |\\n\
+                 | server_sessions    |\\n\
+                 | servers            |\\n\
+                 +--------------------+ | alive",
+            ),
+            ("tables/used!", "error (1049 | ended"),
+            ("console/on a terminal", "ok as it should be | ended"),
+            (
+                "kill/explained",
+                "ok Verdict, killable, killable, killable | ended",
+            ),
+            ("kill/where", "ok  | alive"),
+        ])
 }

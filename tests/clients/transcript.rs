@@ -12,7 +12,9 @@
 use std::collections::BTreeSet;
 
 /// The proxy's own statements, which have no direct counterpart.
-const VIRTUAL_TOPICS: [&str; 2] = ["sessions", "kill"];
+const VIRTUAL_TOPICS: [&str; 7] = [
+    "sessions", "servers", "warden", "select", "tables", "kill", "console",
+];
 /// Of a line in a report; some outcomes are whole tables.
 const REPORTED_CHARS_MAX: usize = 2_000;
 

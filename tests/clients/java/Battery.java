@@ -37,6 +37,7 @@ public final class Battery {
         Batches.play(steps);
         Console.play(steps);
         if (Steps.THROUGH) {
+            VirtualConsole.play(steps);
             VirtualStatements.play(steps);
         }
         steps.done();

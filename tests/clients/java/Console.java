@@ -39,6 +39,12 @@ final class Console {
         metadata(steps, "getTablePrivileges", data -> data.getTablePrivileges(db, null, "notes"));
         metadata(steps, "getVersionColumns", data -> data.getVersionColumns(db, null, "notes"));
         metadata(steps, "getClientInfoProperties", data -> data.getClientInfoProperties());
+        // obwarden's own tables are none of the server's: these questions go to it, and it knows of none.
+        metadata(steps, "getTables of obwarden", data -> data.getTables("obwarden", null, "%", null));
+        metadata(steps, "getColumns of obwarden", data -> data.getColumns("obwarden", null, "%", "%"));
+        metadata(steps, "getPrimaryKeys of obwarden", data -> data.getPrimaryKeys("obwarden", null, "server_sessions"));
+        metadata(steps, "getIndexInfo of obwarden", data -> data.getIndexInfo("obwarden", null, "servers", false, true));
+        metadata(steps, "getTables of any database", data -> data.getTables(null, null, "server_sessions", null));
         steps.step("database/getIndexInfo", c -> {
             // Without CARDINALITY, which is an estimate.
             List<Object> rows = new ArrayList<>();

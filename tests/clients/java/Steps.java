@@ -22,8 +22,9 @@ final class Steps {
     static final String PORT = System.getenv("BATTERY_PORT");
     static final String DATABASE = System.getenv("BATTERY_DATABASE");
     static final boolean MARIADB = System.getenv("BATTERY_SERVER").equals("mariadb");
-    static final String[] VICTIM = System.getenv("BATTERY_VICTIM").split(" ");
-    static final boolean THROUGH = VICTIM.length == 2;
+    /** An address and ids of sessions there; through obwarden only. */
+    static final String[] VICTIMS = System.getenv("BATTERY_VICTIMS").split(" ");
+    static final boolean THROUGH = VICTIMS.length > 1;
     static final String PASSWORD = "pass word";
     static final String SLEEP = "SELECT SLEEP(20) FROM notes WHERE id = 1";
     private static final int LONG = 200;
@@ -194,10 +195,13 @@ final class Steps {
 
     /** Waits in another thread until session `id` sleeps, then does `act`. */
     static Thread whenSleeping(long id, Body act) {
+        return when("SELECT COUNT(*) FROM oceanbase.V$OB_PROCESSLIST WHERE ID = " + id + " AND INFO LIKE 'SELECT SLEEP%'", act);
+    }
+
+    /** Waits in another thread until the query `running` counts something, then does `act`. */
+    static Thread when(String running, Body act) {
         Thread thread = new Thread(() -> {
             try (Connection other = connect()) {
-                String running = "SELECT COUNT(*) FROM oceanbase.V$OB_PROCESSLIST WHERE ID = " + id
-                        + " AND INFO LIKE 'SELECT SLEEP%'";
                 long end = System.nanoTime() + 20_000_000_000L;
                 while (number(other, running) == 0 && System.nanoTime() < end) {
                     Thread.sleep(10);

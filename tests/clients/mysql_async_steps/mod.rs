@@ -5,6 +5,7 @@
 mod ends;
 mod statements;
 mod values;
+mod virtual_statements;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error, OptsBuilder, Row, Value};
@@ -29,8 +30,8 @@ pub(crate) async fn run(target: Target) -> String {
     battery.sessions().await;
     battery.files_and_blobs().await;
     battery.cancelled().await;
-    if battery.target.victim.is_some() {
-        battery.virtual_statements().await;
+    if let Some(victims) = battery.target.victims.clone() {
+        battery.virtual_statements(&victims).await;
     }
     battery.printed + &format!("done: {}\n", battery.count)
 }

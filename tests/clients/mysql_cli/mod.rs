@@ -1,6 +1,7 @@
 //! MariaDB's command line: `battery.sql`, and what needs a terminal.
 
 mod terminal;
+mod virtual_statements;
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -42,8 +43,8 @@ pub(crate) async fn run(target: Target) -> String {
     for step in steps(&filled) {
         say(step.name, &outcome(&step, &target).await);
     }
-    if target.victim.is_some() {
-        for (name, outcome) in virtual_statements(&target).await {
+    if let Some(victims) = &target.victims {
+        for (name, outcome) in virtual_statements::outcomes(&target, victims).await {
             say(name, &outcome);
         }
     }
@@ -118,73 +119,6 @@ fn short(said: &str) -> String {
     let mut hasher = DefaultHasher::new();
     said.hash(&mut hasher);
     format!("<{} bytes, {:x}>", said.len(), hasher.finish())
-}
-
-/// Through the proxy only.
-async fn virtual_statements(target: &Target) -> Vec<(&'static str, String)> {
-    let victim = target.victim.as_deref().expect("a session to end");
-    let list = rows(target, "SHOW SERVER SESSIONS;\nSELECT CONNECTION_ID();").await;
-    let [lines @ .., _, own] = &list[..] else {
-        panic!("no list: {list:?}");
-    };
-    let count = |ip: &str, id: &str| {
-        let is = |row: &&Vec<String>| row[0] == ip && row[3] == id;
-        lines[1..].iter().filter(is).count()
-    };
-    let (ip, id) = victim.split_once(' ').expect("an address and an id");
-    let lists = format!(
-        "ok {}; own {}, victim {} | alive",
-        lines[0].join(","),
-        count("127.0.0.1", &own[0]),
-        count(ip, id)
-    );
-    let full = rows(
-        target,
-        "SHOW FULL SERVER SESSIONS;\nSELECT CONNECTION_ID();",
-    )
-    .await;
-    let id_here = &full[full.len() - 1][0];
-    let own = full
-        .iter()
-        .find(|row| row[0] == "127.0.0.1" && row[3] == *id_here);
-    let warden = own.and_then(|row| row.last()).expect("its own session");
-    let mut outcomes = vec![
-        ("sessions/text", lists),
-        ("sessions/full", format!("ok Warden is {warden} | alive")),
-    ];
-    for (name, session) in [
-        ("kill/no such server!", "10.99.99.99 5"),
-        ("kill/victim", victim),
-        ("kill/again!", victim),
-    ] {
-        outcomes.push((name, kill(target, session).await));
-    }
-    outcomes
-}
-
-async fn kill(target: &Target, session: &str) -> String {
-    let mut command = mysql(target);
-    let sql = format!("KILL SERVER SESSION {session};\nSHOW WARNINGS;");
-    let output = finish(command.stdin(typed(&sql, target)), INSTALL).await;
-    let (said, errors) = (text(&output.stdout), text(&output.stderr));
-    let alive = if said.contains("still\there") {
-        "alive"
-    } else {
-        "lost"
-    };
-    let code = |text: &str, before: &str| {
-        let at = text.find(before).map_or(text.len(), |at| at + before.len());
-        let digits = text[at..].chars().take_while(char::is_ascii_digit);
-        digits.collect::<String>()
-    };
-    match errors.as_str() {
-        "" => format!("ok 0 | {alive}"),
-        errors => format!(
-            "error {}, warnings {} | {alive}",
-            code(errors, "ERROR "),
-            code(&said, "Error\t")
-        ),
-    }
 }
 
 /// What the client prints, line by line and cell by cell.

@@ -13,11 +13,13 @@ use tokio::process::{ChildStdout, Command};
 use super::{INSTALL, finish, options, text};
 use crate::support::SOON;
 use crate::support::real::{Stage, kill, lives, on_both, until, warden_for};
+use crate::virtual_statements::{WHO_RUNS_ENDLESS, endless};
 
 on_both!(
     mysql_lists_and_kills,
     mysql_shows_an_error_and_goes_on,
     ctrl_c_on_a_terminal_ends_the_statement_and_not_the_session,
+    ctrl_c_on_a_terminal_ends_a_statement_of_the_proxys_own,
     sigint_ends_a_statement_given_by_option,
 );
 
@@ -134,47 +136,69 @@ async fn ctrl_c_on_a_terminal_ends_the_statement_and_not_the_session(stage: &Sta
         (stage.backend().addr(), sleep("on_a_direct_terminal")),
         (stage.warden.addr(), sleep("on_a_proxied_terminal")),
     ] {
-        // `script` gives it a terminal, so that byte 3 is Ctrl-C.
-        let mut terminal = Command::new("script")
-            .args([
-                "-qec",
-                &format!("mysql {}", options(server).join(" ")),
-                "/dev/null",
-            ])
-            .env("TERM", "dumb")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("script (Debian: apt-get install bsdutils)");
-        let mut keyboard = terminal.stdin.take().unwrap();
-        keyboard
-            .write_all(format!("{sql};\n").as_bytes())
-            .await
-            .unwrap();
-        runs(stage, &sql).await;
-        keyboard.write_all(b"\x03").await.unwrap();
-        let mut said = String::new();
-        let mut screen = terminal.stdout.take().unwrap();
-        let answered = read_until(&mut screen, &mut said, "interrupted");
-        assert!(answered.await, "nothing was interrupted; it said: {said}");
-        let typed = "SELECT 'still', 'here';";
-        let keys = format!("{typed}\nexit\n");
-        keyboard.write_all(keys.as_bytes()).await.unwrap();
-        let answered = read_until(&mut screen, &mut said, "| still | here |");
-        assert!(answered.await, "the session has ended; it said: {said}");
-        // A terminal shows what is typed behind whatever it shows already.
-        let said = said.replace(typed, "");
-        let told = said
-            .lines()
-            .filter(|line| line.contains("Ctrl-C") || line.contains("ERROR"));
-        outcomes.push(told.map(str::trim).collect::<Vec<_>>().join("\n"));
+        outcomes.push(interrupted_on_a_terminal(server, &sql, runs(stage, &sql)).await);
     }
     assert_eq!(outcomes[0], outcomes[1], "not as on a direct connection");
     assert!(
         outcomes[1].contains("query killed") && outcomes[1].contains("ERROR 1317"),
         "{outcomes:?}"
     );
+}
+
+async fn ctrl_c_on_a_terminal_ends_a_statement_of_the_proxys_own(stage: &Stage) {
+    let mut watcher = stage.client().await;
+    let runs = until("the statement runs", async || {
+        let running: Option<u32> = watcher.query_first(WHO_RUNS_ENDLESS).await.unwrap();
+        running.is_some()
+    });
+    let outcome = interrupted_on_a_terminal(stage.warden.addr(), &endless(), runs).await;
+    assert!(
+        outcome.contains("query killed") && outcome.contains("ERROR 1317"),
+        "{outcome}"
+    );
+}
+
+/// What a terminal tells of the end of `sql`, which is interrupted as soon as `it_runs`; the session goes on.
+async fn interrupted_on_a_terminal(
+    server: SocketAddr,
+    sql: &str,
+    it_runs: impl Future<Output = ()>,
+) -> String {
+    // `script` gives it a terminal, so that byte 3 is Ctrl-C.
+    let mut terminal = Command::new("script")
+        .args([
+            "-qec",
+            &format!("mysql {}", options(server).join(" ")),
+            "/dev/null",
+        ])
+        .env("TERM", "dumb")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("script (Debian: apt-get install bsdutils)");
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard
+        .write_all(format!("{sql};\n").as_bytes())
+        .await
+        .unwrap();
+    it_runs.await;
+    keyboard.write_all(b"\x03").await.unwrap();
+    let mut said = String::new();
+    let mut screen = terminal.stdout.take().unwrap();
+    let answered = read_until(&mut screen, &mut said, "interrupted");
+    assert!(answered.await, "nothing was interrupted; it said: {said}");
+    let typed = "SELECT 'still', 'here';";
+    let keys = format!("{typed}\nexit\n");
+    keyboard.write_all(keys.as_bytes()).await.unwrap();
+    let answered = read_until(&mut screen, &mut said, "| still | here |");
+    assert!(answered.await, "the session has ended; it said: {said}");
+    // A terminal shows what is typed behind whatever it shows already.
+    let said = said.replace(typed, "");
+    let told = said
+        .lines()
+        .filter(|line| line.contains("Ctrl-C") || line.contains("ERROR"));
+    told.map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 async fn sigint_ends_a_statement_given_by_option(stage: &Stage) {

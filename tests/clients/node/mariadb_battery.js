@@ -2,8 +2,9 @@
 'use strict';
 
 const mariadb = require('mariadb');
-const { HOST, PORT, SERVER, DATABASE, VICTIM, SLEEP, TLS, Battery, RowSum, common, file, outcomeOf, run, virtualStatements } =
+const { HOST, PORT, SERVER, DATABASE, VICTIMS, SLEEP, TLS, Battery, RowSum, common, file, outcomeOf, run } =
   require('./steps.js');
+const virtualStatements = require('./virtual.js');
 
 const connect = ({ charset, ...options }) =>
   mariadb.createConnection({
@@ -101,8 +102,11 @@ async function main() {
   // After a refused change of user it never answers any more, straight to the server, too.
   await common(battery, { query, execute, threadId, survivesARefusedChange: false });
   await own(battery);
-  const columns = ([rows, described]) => [rows, described.map(([name]) => name)];
-  if (VICTIM) await virtualStatements(battery, { query, execute, threadId, columns });
+  if (VICTIMS) {
+    const columns = (rows) => [rows, rows.meta.map((column) => [column.name(), column.type, column.collation?.index])];
+    const raw = { query: (c, sql, values) => c.query(sql, values), execute: (c, sql, values) => c.execute(sql, values) };
+    await virtualStatements(battery, { ...raw, threadId, columns });
+  }
   battery.done();
 }
 

@@ -3,8 +3,10 @@
 
 const fs = require('node:fs');
 const mysql = require('mysql2/promise');
-const { HOST, PORT, DATABASE, VICTIM, SLEEP, TLS, Battery, RowSum, common, file, outcomeOf, run, virtualStatements } =
+const { Types } = require('mysql2');
+const { HOST, PORT, DATABASE, VICTIMS, SLEEP, TLS, Battery, RowSum, common, file, outcomeOf, run } =
   require('./steps.js');
+const virtualStatements = require('./virtual.js');
 
 const connect = (options) =>
   mysql.createConnection({
@@ -80,8 +82,12 @@ async function main() {
   const battery = new Battery(connect, ask);
   await common(battery, { query, execute, threadId });
   await own(battery);
-  const columns = ([rows, fields]) => [rows, fields.flat().map(([name]) => name)];
-  if (VICTIM) await virtualStatements(battery, { query, execute, threadId, columns });
+  if (VICTIMS) {
+    const kind = ({ columnType, characterSet }) => [Types[columnType], characterSet];
+    const columns = ([rows, fields]) => [rows, fields.map((field) => [field.name, ...kind(field)])];
+    const raw = { query: (c, sql, values) => c.query(sql, values), execute: (c, sql, values) => c.execute(sql, values) };
+    await virtualStatements(battery, { ...raw, threadId, columns });
+  }
   battery.done();
 }
 

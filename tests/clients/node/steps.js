@@ -10,7 +10,8 @@ const HOST = env.BATTERY_HOST;
 const PORT = Number(env.BATTERY_PORT);
 const SERVER = env.BATTERY_SERVER;
 const DATABASE = env.BATTERY_DATABASE;
-const VICTIM = env.BATTERY_VICTIM ? env.BATTERY_VICTIM.split(' ') : null;
+// An address and ids of sessions there; through obwarden only.
+const VICTIMS = env.BATTERY_VICTIMS ? env.BATTERY_VICTIMS.split(' ') : null;
 const PASSWORD = 'pass word';
 // What makes a client use TLS, where there is to be TLS.
 const TLS = env.BATTERY_CA ? { ssl: { ca: fs.readFileSync(env.BATTERY_CA) } } : {};
@@ -127,11 +128,10 @@ class Battery {
     return state;
   }
 
-  /** Waits until session `id` runs `sql`, then `act(connection)`. */
-  async whenRunning(id, sql, act) {
+  /** Waits until session `id` runs `sql`, as `listed` tells in its column `text`; then `act(connection)`. */
+  async whenRunning(id, sql, act, { listed = 'oceanbase.V$OB_PROCESSLIST', text = 'INFO' } = {}) {
     const connection = await this.connect({});
-    const running =
-      'SELECT COUNT(*) AS count FROM oceanbase.V$OB_PROCESSLIST ' + `WHERE ID = ${id} AND INFO LIKE '${sql.slice(0, 20)}%'`;
+    const running = `SELECT COUNT(*) AS count FROM ${listed} WHERE ID = ${id} AND ${text} LIKE '${sql.slice(0, 20)}%'`;
     const end = Date.now() + 20000;
     while (Number((await this.ask(connection, running))[0].count) === 0) {
       if (Date.now() > end) throw new Error('the statement does not run');
@@ -351,39 +351,6 @@ async function common(battery, { query, execute, threadId, survivesARefusedChang
   });
 }
 
-/** Through the proxy only. */
-async function virtualStatements(battery, { query, execute, threadId, columns }) {
-  const [ip, victim] = VICTIM;
-  const step = battery.step.bind(battery);
-  const list = (run) => async (c) => {
-    await run(c, 'SHOW SERVER SESSIONS');
-    const [rows, names] = columns(await run(c, 'SHOW SERVER SESSIONS'));
-    const count = (ip, id) => rows.filter((row) => row.Ip === ip && Number(row.Id) === id).length;
-    return new Plain(`${names.join(',')}; own ${count('127.0.0.1', threadId(c))}, victim ${count(ip, Number(victim))}`);
-  };
-  await step('sessions/text', list(query));
-  await step('sessions/prepared', list(execute));
-  await step('sessions/full', async (c) => {
-    const [rows] = columns(await query(c, 'SHOW FULL SERVER SESSIONS'));
-    const own = rows.find((row) => row.Ip === '127.0.0.1' && Number(row.Id) === threadId(c));
-    return new Plain(`Warden is ${own.Warden}`);
-  });
-  const kill = (name, ip, id) =>
-    step(`kill/${name}`, async (c) => {
-      try {
-        const result = await query(c, 'KILL SERVER SESSION ? ?', [ip, Number(id)]);
-        return (result[0] ?? result).affectedRows;
-      } catch (error) {
-        const seen = await battery.ask(c, 'SHOW WARNINGS');
-        error.said = `${error.errno}, warnings ${seen.map((row) => row.Code)}`;
-        throw error;
-      }
-    });
-  await kill('no such server!', '10.99.99.99', 5);
-  await kill('victim', ip, victim);
-  await kill('again!', ip, victim);
-}
-
 /** Ends the program with its battery, whatever a client still has open. */
 function run(main) {
   main().then(
@@ -396,6 +363,6 @@ function run(main) {
 }
 
 module.exports = {
-  HOST, PORT, SERVER, DATABASE, VICTIM, PASSWORD, SLEEP, TLS,
-  Battery, RowSum, common, file, outcomeOf, run, shown, virtualStatements,
+  HOST, PORT, SERVER, DATABASE, VICTIMS, PASSWORD, SLEEP, TLS,
+  Battery, Plain, RowSum, common, file, outcomeOf, run, shown,
 };

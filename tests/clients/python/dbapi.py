@@ -1,9 +1,10 @@
 """The battery of clients that have Python's database interface (PEP 249)."""
 
-from driver import Driver, Plain
+from driver import Driver
 from statements import cancelled, databases, errors, load_data, results, several_results, transactions
-from steps import VICTIM, Battery
+from steps import VICTIMS, Battery
 from values import blobs, charsets, logins, prepared, streaming, types
+from virtual import virtual_statements
 
 __all__ = ["Driver", "play"]
 
@@ -30,61 +31,6 @@ def play(driver, extra):
     results(battery, driver)
     cancelled(battery, driver)
     extra(battery)
-    if VICTIM:
+    if VICTIMS:
         virtual_statements(battery, driver)
     battery.done()
-
-
-def virtual_statements(battery, driver):
-    """Through the proxy only."""
-    ip, victim = VICTIM
-
-    def list_of(c, cursor):
-        cursor.execute("SHOW SERVER SESSIONS")
-        names = [column[0] for column in cursor.description]
-        rows = [dict(zip(names, row)) for row in cursor.fetchall()]
-        ids = [(plain(row["Ip"]), row["Id"]) for row in rows]
-        own = ids.count(("127.0.0.1", driver.thread_id(c)))
-        return Plain(f"{','.join(names)}; own {own}, victim {ids.count((ip, int(victim)))}")
-
-    @battery.step("sessions/text")
-    def _(c):
-        return list_of(c, driver.streaming(c))
-
-    if driver.prepares:
-
-        @battery.step("sessions/prepared")
-        def _(c):
-            cursor = driver.prepared(c)
-            list_of(c, cursor)
-            return list_of(c, cursor)
-
-    @battery.step("sessions/full")
-    def _(c):
-        cursor = c.cursor()
-        cursor.execute("SHOW FULL SERVER SESSIONS")
-        names = [column[0] for column in cursor.description]
-        rows = [dict(zip(names, row)) for row in cursor.fetchall()]
-        own = [row for row in rows if (plain(row["Ip"]), row["Id"]) == ("127.0.0.1", driver.thread_id(c))]
-        return Plain(f"Warden is {plain(own[0]['Warden'])}")
-
-    def killing(name, ip, id):
-        @battery.step(f"kill/{name}")
-        def _(c):
-            # The client's parameters put the address in quotes, and the id without.
-            cursor = c.cursor()
-            try:
-                cursor.execute("KILL SERVER SESSION %s %s", (ip, id))
-            except battery.errors as error:
-                seen = driver.ask(c, "SHOW WARNINGS")
-                error.said = f"{driver.told(error)[0]}, warnings {','.join(str(row[1]) for row in seen)}"
-                raise
-            return cursor.rowcount
-
-    killing("no such server!", "10.99.99.99", 5)
-    killing("victim", ip, int(victim))
-    killing("again!", ip, int(victim))
-
-
-def plain(value):
-    return bytes(value).decode() if isinstance(value, (bytes, bytearray)) else value

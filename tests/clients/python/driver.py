@@ -27,6 +27,10 @@ class Driver:
     def thread_id(self, connection):
         raise NotImplementedError
 
+    def cursor(self, connection):
+        """A cursor as the client has it of itself."""
+        return connection.cursor()
+
     def streaming(self, connection):
         """A cursor that reads rows as they come."""
         raise NotImplementedError
@@ -40,7 +44,7 @@ class Driver:
         return [cursor.rowcount, cursor.lastrowid]
 
     def ask(self, connection, sql, args=None):
-        with_cursor = connection.cursor()
+        with_cursor = self.cursor(connection)
         with_cursor.execute(sql, args) if args is not None else with_cursor.execute(sql)
         rows = with_cursor.fetchall()
         with_cursor.close()

@@ -10,9 +10,10 @@ from sqlalchemy import (JSON, BigInteger, Boolean, Column, DateTime, Enum, Forei
                         Numeric, String, Table, Text, create_engine, func, inspect, select, text)
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, relationship
 
-from driver import Plain, checksum
+from driver import Driver, Plain, checksum
 from statements import ERRORS, SLEEP
-from steps import CA, DATABASE, HOST, PASSWORD, PORT, VICTIM, Battery, file
+from steps import CA, DATABASE, HOST, PASSWORD, PORT, VICTIMS, Battery, file
+from virtual import virtual_statements
 
 
 class Base(DeclarativeBase):
@@ -257,39 +258,66 @@ def _(c):
         wait()
 
 
-def list_of(c, options):
-    result = c.execution_options(**options).execute(text("SHOW SERVER SESSIONS"))
-    rows = result.mappings().all()
-    ids = [(row["Ip"], row["Id"]) for row in rows]
-    own, victim = ids.count(("127.0.0.1", thread_id(c))), ids.count((VICTIM[0], int(VICTIM[1])))
-    return Plain(f"{','.join(result.keys())}; own {own}, victim {victim}")
+class Through(Driver):
+    """A driver's cursor that is SQLAlchemy's."""
+
+    errors = sqlalchemy.exc.SQLAlchemyError
+
+    def told(self, error):
+        return told(error)
+
+    def thread_id(self, connection):
+        return thread_id(connection)
+
+    def cursor(self, connection, **options):
+        return Executed(connection.execution_options(**options))
+
+    def streaming(self, connection):
+        return self.cursor(connection, stream_results=True)
 
 
-def killing(name, ip, id):
-    @step(f"kill/{name}")
+class Executed:
+    def __init__(self, connection):
+        self.connection = connection
+
+    def execute(self, sql, args=None):
+        self.result = self.connection.exec_driver_sql(sql, args)
+        self.fetchall = self.result.fetchall if self.result.returns_rows else list
+        self.description = self.result.cursor and self.result.cursor.description
+        self.rowcount = self.result.rowcount
+
+    def close(self):
+        self.result.close()
+
+
+if VICTIMS:
+
+    @step("console/inspected")
     def _(c):
-        try:
-            return c.execute(text("KILL SERVER SESSION :ip :id"), {"ip": ip, "id": id}).rowcount
-        except sqlalchemy.exc.DBAPIError as error:
-            seen = list(c.execute(text("SHOW WARNINGS")))
-            error.said = f"{error.orig.args[0]}, warnings {','.join(str(row[1]) for row in seen)}"
-            raise
+        seen = inspect(c)
+        columns = {column["name"]: column["type"] for column in seen.get_columns("servers", schema="obwarden")}
+        return (
+            [Plain(name) for name in seen.get_table_names(schema="obwarden")],
+            [Plain(name) for name in seen.get_view_names(schema="obwarden")],
+            [Plain(f"{name} {columns[name]!r}") for name in ("ip", "port", "latency_ms")],
+            seen.get_pk_constraint("servers", schema="obwarden")["constrained_columns"],
+            seen.get_indexes("servers", schema="obwarden"),
+            seen.get_foreign_keys("servers", schema="obwarden"),
+            [seen.has_table(name, schema="obwarden") for name in ("servers", "nothing")],
+        )
 
-
-if VICTIM:
-
-    @step("sessions/text")
+    @step("console/reflected")
     def _(c):
-        return list_of(c, {"stream_results": True})
+        ip, *ids = VICTIMS
+        sessions = Table("server_sessions", MetaData(), schema="obwarden", autoload_with=c)
+        of_victims = (sessions.c.ip == ip) & sessions.c.id.in_([int(id) for id in ids])
+        grouped = select(sessions.c.user, func.count().label("n")).where(of_victims).group_by(sessions.c.user)
+        by_name = select(sessions).where(of_victims).order_by(sessions.c.id.desc()).limit(1).offset(1)
+        return (
+            [tuple(row) for row in c.execute(grouped)],
+            [str(row.id) == ids[1] for row in c.execute(by_name)],
+        )
 
-    @step("sessions/full")
-    def _(c):
-        rows = c.execute(text("SHOW FULL SERVER SESSIONS")).mappings().all()
-        own = [row for row in rows if (row["Ip"], row["Id"]) == ("127.0.0.1", thread_id(c))]
-        return Plain(f"Warden is {own[0]['Warden']}")
-
-    killing("no such server!", "10.99.99.99", 5)
-    killing("victim", VICTIM[0], int(VICTIM[1]))
-    killing("again!", VICTIM[0], int(VICTIM[1]))
+    virtual_statements(battery, Through())
 
 battery.done()

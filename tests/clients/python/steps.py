@@ -14,7 +14,8 @@ PORT = int(os.environ["BATTERY_PORT"])
 SERVER = os.environ["BATTERY_SERVER"]
 DATABASE = os.environ["BATTERY_DATABASE"]
 FILES = os.environ["BATTERY_FILES"]
-VICTIM = os.environ["BATTERY_VICTIM"].split()
+# An address and ids of sessions there; through obwarden only.
+VICTIMS = os.environ["BATTERY_VICTIMS"].split()
 # Of the server's certificate, where there is to be TLS.
 CA = os.environ["BATTERY_CA"]
 PASSWORD = "pass word"
@@ -113,19 +114,16 @@ class Battery:
         except self.errors as error:
             return "error " + self.described(error)
 
-    def when_running(self, thread_id, sql, act):
+    def when_running(self, thread_id, sql, act, listed="oceanbase.V$OB_PROCESSLIST", text="INFO"):
         """In a thread of its own: waits until that session runs `sql`, then `act(connection)`.
 
-        Returns what to call for its end.
+        What runs is seen in the table `listed`, in its column `text`. Returns what to call for its end.
         """
 
         def watch():
             connection = self.connect()
             end = time.monotonic() + 20
-            running = (
-                "SELECT COUNT(*) FROM oceanbase.V$OB_PROCESSLIST "
-                f"WHERE ID = {thread_id} AND INFO LIKE '{sql[:20]}%'"
-            )
+            running = f"SELECT COUNT(*) FROM {listed} WHERE ID = {thread_id} AND {text} LIKE '{sql[:20]}%'"
             while self.ask(connection, running)[0][0] == 0:
                 if time.monotonic() > end:
                     sys.exit("the statement does not run")
