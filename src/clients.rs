@@ -9,6 +9,7 @@
 //! shared with its session.
 
 mod activity;
+mod limits;
 mod table;
 
 use std::collections::HashMap;
@@ -21,8 +22,8 @@ use std::time::{Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::mask::written_down;
-use crate::session::Limits;
 pub use activity::{Activity, Doing, Traffic};
+pub use limits::Limits;
 pub use table::{columns, rows};
 
 /// A session's key: its backend, and its thread id there.

@@ -124,9 +124,8 @@ mod tests {
 
     use super::*;
     use crate::audit::{Audit, AuditSettings};
-    use crate::clients::{Clients, Port};
+    use crate::clients::{Clients, Limits, Port};
     use crate::cluster::Settings;
-    use crate::session::Limits;
 
     /// What is asked of nobody: there is no server.
     async fn cluster(clients: &Arc<Clients>) -> Arc<Cluster> {

@@ -14,8 +14,9 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::audit::AuditSettings;
+use crate::clients::Limits;
 use crate::cluster::Settings;
-use crate::session::{Limits, LoadBalancers};
+use crate::session::LoadBalancers;
 use crate::transport::tls::{ClientTls, TlsSetupError};
 pub use layer::Layer;
 

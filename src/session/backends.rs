@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::limits::{Limits, set_up};
+use super::sockets::set_up;
+use crate::clients::Limits;
 use crate::cluster::Cluster;
 use crate::deadline::{self, Deadline};
 use crate::transport::{PacketStream, Stream};
