@@ -32,7 +32,7 @@ fn rows(cluster: &Cluster) -> Rows {
 }
 
 /// In the order of their names.
-fn variables(cluster: &Cluster) -> [(&'static str, Option<String>); 31] {
+fn variables(cluster: &Cluster) -> [(&'static str, Option<String>); 36] {
     let settings = cluster.settings();
     let clients = cluster.clients().totals();
     let (port, kills) = (
@@ -57,6 +57,7 @@ fn variables(cluster: &Cluster) -> [(&'static str, Option<String>); 31] {
             limits.and_then(|l| span(l.handshake_timeout)),
         ),
         ("Kill_verify_timeout", span(settings.kill_verify_timeout)),
+        ("Kill_victims_max", shown(settings.kill_victims_max)),
         ("Kills", shown(kills.done)),
         ("Kills_failed", shown(kills.failed)),
         ("Listen_address", port.and_then(|port| shown(port.address))),
@@ -68,15 +69,9 @@ fn variables(cluster: &Cluster) -> [(&'static str, Option<String>); 31] {
             "Packet_bytes_max",
             limits.and_then(|l| shown(l.packet_bytes_max)),
         ),
+        ("Protected_users", shown(settings.protected_users.join(","))),
         ("Rights", shown(rights(settings.rights))),
-        (
-            "Server_tls",
-            shown(if settings.server_tls.is_some() {
-                "ON"
-            } else {
-                "OFF"
-            }),
-        ),
+        ("Server_tls", switch(settings.server_tls.is_some())),
         ("Servers", servers.and_then(|(servers, _)| shown(servers))),
         (
             "Servers_failed",
@@ -85,7 +80,10 @@ fn variables(cluster: &Cluster) -> [(&'static str, Option<String>); 31] {
         ("Service_account", shown(&settings.user)),
         ("Service_connections_idle", shown(service_connections.idle)),
         ("Service_connections_open", shown(service_connections.open)),
+        ("Sql_rows_max", shown(settings.sql.rows_max)),
+        ("Sql_timeout", span(settings.sql.timeout)),
         ("Statements", shown(clients.virtual_statements)),
+        ("Strict_listing", switch(settings.strict_listing)),
         ("Tcp_keepalive", limits.and_then(|l| span(l.tcp_keepalive))),
         ("Topology_age_s", topology_age.and_then(shown)),
         (
@@ -102,6 +100,11 @@ fn variables(cluster: &Cluster) -> [(&'static str, Option<String>); 31] {
 
 fn shown(value: impl ToString) -> Option<String> {
     Some(value.to_string())
+}
+
+/// As MySQL shows a variable that is on or off.
+fn switch(is_on: bool) -> Option<String> {
+    shown(if is_on { "ON" } else { "OFF" })
 }
 
 /// As the configuration writes it: `3s`.
