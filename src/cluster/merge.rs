@@ -261,7 +261,7 @@ impl ServerRows<'_, '_> {
         let Some(id) = session.id() else { return false };
         let own = self.own.contains(&id);
         let included = self.merge.included;
-        if (own && !included.own) || (session.is_asleep() && !included.sleeping) {
+        if (own && !included.own) || (!included.sleeping && session.is_asleep()) {
             return false;
         }
         let clients = self.merge.clients.get(&self.server.addr);

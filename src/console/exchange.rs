@@ -232,6 +232,10 @@ impl Exchange {
             self.replies_to_skip -= usize::from(ended.is_some());
             return;
         }
+        if role == Role::Row {
+            // Nothing of a row is to be finished, and there are many.
+            return self.pass(piece, Cow::Borrowed(payload), out);
+        }
         let cell = Arc::clone(&self.told);
         let told = told(&cell);
         let finish = self.finish(told.outcome.as_ref());
