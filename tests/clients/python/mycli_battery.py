@@ -132,8 +132,7 @@ def cancelled(terminal, sql, listed="oceanbase.V$OB_PROCESSLIST", text="INFO"):
     terminal.type(f"{sql};\r")
     terminal.until(lambda: ask(other, running))
     other.close()
-    terminal.type("\x03")
-    terminal.shows("Query cancelled")
+    terminal.shows_upon("\x03", "Query cancelled")
     terminal.type(f"{STILL};\r")
     terminal.shows("| still | here |")
 

@@ -13,8 +13,9 @@ import time
 # A screen that nothing is folded on.
 LINES, COLUMNS = 50, 300
 PATIENCE_S = 30
-# How long to wait for a completion before it is asked for again: names are read in the background.
-COMPLETION_S = 1
+# How long to wait before keys are pressed again: names for completion are read in the background, and a key is lost
+# that comes while the program changes the terminal's mode.
+AGAIN_S = 1
 
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07")
 CLEARS_LINE = "\x15"
@@ -43,12 +44,25 @@ class Terminal:
         """Waits until `text` has come since the last keys."""
         self.until(lambda: text in self.read(0.1))
 
+    def shows_upon(self, keys, text):
+        """Presses keys until `text` has come."""
+        self.screen = ""
+
+        def is_shown():
+            os.write(self.fd, keys.encode())
+            end = time.monotonic() + AGAIN_S
+            while text not in self.screen and time.monotonic() < end:
+                self.read(0.1)
+            return text in self.screen
+
+        self.until(is_shown)
+
     def completes(self, begun, name):
         """Types the beginning of a statement until its completion comes, and wipes it out."""
 
         def is_completed():
             self.type(f"{begun}\t")
-            end = time.monotonic() + COMPLETION_S
+            end = time.monotonic() + AGAIN_S
             while name not in self.screen and time.monotonic() < end:
                 self.read(0.1)
             found = name in self.screen
