@@ -132,8 +132,13 @@ impl Router {
 
     /// Sends as much of a part on its way as is there.
     fn begin_part(&mut self, input: &[u8], header: Header, to: Way) -> Step {
+        self.begin_part_behind(HEADER_BYTES, input, header, to)
+    }
+
+    /// The same, where what is for whoever keeps it begins at `data_at`.
+    fn begin_part_behind(&mut self, data_at: usize, input: &[u8], header: Header, to: Way) -> Step {
         let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
-        self.keep(to, &input[HEADER_BYTES..bytes]);
+        self.keep(to, &input[data_at..bytes]);
         self.leave_part(
             HEADER_BYTES + header.payload_bytes - bytes,
             header.continues(),

@@ -12,7 +12,7 @@ use crate::cluster::Cluster;
 use crate::cluster::budget::Budget;
 use crate::cluster::fan_out::{self, FanOut, NodeReport};
 use crate::cluster::list::{ListError, describe, row_bytes};
-use crate::cluster::merge::Viewer;
+use crate::cluster::merge::{Purpose, Viewer};
 use crate::cluster::queries::Columns;
 use crate::cluster::rights::Rights;
 use crate::cluster::session_columns::{SessionColumn, made_of};
@@ -114,7 +114,11 @@ pub(super) struct Making<'a> {
 impl Making<'_> {
     /// Begins to evaluate a plan.
     async fn begin(&mut self, plan: Plan) -> Result<(), ListError> {
-        let evaluation = Evaluation::begin(plan.clone(), self.cluster.settings.sql).await?;
+        let limits = self.cluster.settings.sql;
+        let evaluation = match self.request.purpose {
+            Purpose::Kill => Evaluation::begin(plan.clone(), limits).await?,
+            _ => Evaluation::begin_for_client(plan.clone(), limits).await?,
+        };
         self.evaluation = Some(evaluation);
         self.plan = Some(plan);
         Ok(())

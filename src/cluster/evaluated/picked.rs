@@ -69,7 +69,7 @@ async fn picked(
     };
     let plan = sql::plan_pick(pick, &defined, &output, &[width], context)?;
     let needed = plan.tables.first().map(|planned| planned.columns.clone());
-    let mut evaluation = Evaluation::begin(plan, limits).await?;
+    let mut evaluation = Evaluation::begin_for_client(plan, limits).await?;
     if let Some(needed) = needed {
         evaluation
             .insert(0, numbered(&table.rows, width).project(&needed))

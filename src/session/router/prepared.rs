@@ -53,13 +53,6 @@ impl Router {
             id,
             parameter: u16::from_le_bytes([low, high]),
         };
-        let bytes = input.len().min(HEADER_BYTES + header.payload_bytes);
-        self.keep(to, &input[DATA_AT..bytes]);
-        self.leave_part(
-            HEADER_BYTES + header.payload_bytes - bytes,
-            header.continues(),
-            to,
-        );
-        to.step(bytes)
+        self.begin_part_behind(DATA_AT, input, header, to)
     }
 }
