@@ -199,14 +199,7 @@ mod tests {
     use super::*;
     use crate::audit::record::Victim as Seen;
     use crate::audit::{Caller, Origin};
-    use crate::statement::{Kill, Statement, parse};
-
-    fn kill(text: &str) -> Kill {
-        match parse(text) {
-            Ok(Statement::Kill(kill)) => kill,
-            other => panic!("{other:?}"),
-        }
-    }
+    use crate::statement::Kill;
 
     fn caller(user: &str) -> Caller {
         Caller {
@@ -219,7 +212,7 @@ mod tests {
     /// The log after one kill by `user`.
     fn note(log: &KillLog, user: &str, code: u16) {
         let (caller, text) = (caller(user), "KILL SERVER SESSION 10.0.0.2 9");
-        let kill = kill(text);
+        let kill = Kill::parsed(text);
         let order = Order::new(format!("a-{code}"), &caller, &kill, text);
         log.note(&order, &Outcome::new(code, "done"));
     }
@@ -234,7 +227,7 @@ mod tests {
         let log = KillLog::default();
         let caller = caller("dba");
         let text = "KILL SERVER QUERY '10.0.0.2:2882' 9 COMMENT 'blocks, IDENTIFIED BY \"pw\"'";
-        let kill = kill(text);
+        let kill = Kill::parsed(text);
         let mut order = Order::new("a-1".into(), &caller, &kill, text);
         let refused = Outcome::new(1210, "no server of this cluster");
         log.note(&order, &refused);

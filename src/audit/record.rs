@@ -192,14 +192,6 @@ pub(super) fn log_refused(caller: &Caller, statement: &str, code: u16, why: &str
 mod tests {
     use super::*;
     use crate::audit::Origin;
-    use crate::statement::{Statement, parse};
-
-    fn kill(text: &str) -> Kill {
-        match parse(text) {
-            Ok(Statement::Kill(kill)) => kill,
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn a_record_is_one_line_of_json_with_all_that_is_known() {
@@ -209,7 +201,7 @@ mod tests {
             client: Origin::Client("10.0.0.1:5".parse().unwrap()),
         };
         let statement = "KILL SERVER QUERY 10.0.0.2 9 COMMENT 'two\nlines, IDENTIFIED BY \"pw\"'";
-        let kill = kill(statement);
+        let kill = Kill::parsed(statement);
         let mut order = Order::new("a-1".into(), &caller, &kill, statement);
         assert_eq!(order.server.as_deref(), Some("10.0.0.2"));
         order.is_at("10.0.0.2:2881".parse().unwrap());

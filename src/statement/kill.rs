@@ -131,16 +131,20 @@ fn kind(reader: &mut Reader<'_>, session: &str) -> Option<KillKind> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::statement::{Statement, parse};
-
-    fn parsed(text: &str) -> Kill {
-        match parse(text) {
-            Ok(Statement::Kill(kill)) => kill,
+impl Kill {
+    /// The KILL that a text is.
+    pub(crate) fn parsed(text: &str) -> Self {
+        match super::parse(text) {
+            Ok(super::Statement::Kill(kill)) => kill,
             other => panic!("{text}: {other:?}"),
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statement::parse;
 
     #[test]
     fn servers_and_ids_are_read_in_every_form() {
@@ -165,7 +169,7 @@ mod tests {
             ("KILL SERVER SESSION fe80::1e5 1", "fe80::1e5", 1),
             ("KILL SERVER SESSION ::1 4294967295", "::1", u32::MAX),
         ] {
-            let kill = parsed(text);
+            let kill = Kill::parsed(text);
             let named = kill.server.map(|server| server.to_string());
             assert_eq!(
                 (named.as_deref(), kill.id.get()),
@@ -200,7 +204,7 @@ mod tests {
                 Some(""),
             ),
         ] {
-            let kill = parsed(text);
+            let kill = Kill::parsed(text);
             let said = kill.reason.as_ref().map(Reason::as_str);
             assert_eq!((kill.kind, said), (kind, reason), "{text}");
         }
@@ -227,7 +231,7 @@ mod tests {
             ("KILL CONNECTION '7'", KillKind::Session),
             ("kill query 7;", KillKind::Query),
         ] {
-            let kill = parsed(text);
+            let kill = Kill::parsed(text);
             assert_eq!(
                 (kill.kind, kill.server, kill.id.get()),
                 (kind, None, 7),

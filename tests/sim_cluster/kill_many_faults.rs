@@ -4,10 +4,32 @@
 use std::time::Duration;
 
 use testkit::sim::{Behaviour, KillBehaviour, Linger, Reach, ServerError};
+use testkit::warden::Warden;
 
 use crate::kill::kills_of;
 use crate::kill_many::{counts, kill, name, session, setup, told};
 use crate::support::{RawClient, connect, list, run, server_error, soon};
+
+/// A client that has sent a KILL of many and waits.
+async fn killing(warden: &Warden) -> RawClient {
+    let mut client = RawClient::greeted(warden.addr()).await;
+    client.log_in("root", &[1; 20]).await;
+    client
+        .send_query("KILL SERVER SESSIONS WHERE User = 'app'")
+        .await;
+    client
+}
+
+/// What it is told when another client ends its statement.
+async fn interrupted(mut client: RawClient, warden: &Warden) -> String {
+    let mut second = connect(warden).await;
+    run(&mut second, &format!("KILL QUERY {}", client.thread_id))
+        .await
+        .unwrap();
+    let (code, text) = client.read_error().await;
+    assert_eq!(code, 1317, "{text}");
+    text
+}
 
 #[tokio::test]
 async fn a_failed_node_is_a_warning_and_the_others_victims_die() {
@@ -183,19 +205,10 @@ async fn ended_in_the_choosing_it_kills_nothing() {
     let (cluster, warden, _conn) = setup(&[]).await;
     let hung = cluster.node(2);
     hung.set_behaviour(Behaviour::HangInQuery);
-    let mut client = RawClient::greeted(warden.addr()).await;
-    client.log_in("root", &[1; 20]).await;
-    client
-        .send_query("KILL SERVER SESSIONS WHERE User = 'app'")
-        .await;
+    let client = killing(&warden).await;
     let asked = hung.until(|node| node.session_lists_received() > 0);
     soon("it chooses", asked).await;
-    let mut second = connect(&warden).await;
-    run(&mut second, &format!("KILL QUERY {}", client.thread_id))
-        .await
-        .unwrap();
-    let (code, text) = client.read_error().await;
-    assert_eq!(code, 1317);
+    let text = interrupted(client, &warden).await;
     assert!(text.ends_with("nothing was killed"), "{text}");
     let ours = kills_of(&cluster).into_iter();
     let ours = ours.filter(|kill| kill.contains("obwarden"));
@@ -215,19 +228,10 @@ async fn ended_in_the_middle_it_sends_no_further_kill_and_says_how_far_it_came()
     }
     node.set_sessions((201..=203).map(|id| session(id, "app", 60)).collect());
     node.set_kill_behaviour(KillBehaviour::NeverAnswer);
-    let mut client = RawClient::greeted(warden.addr()).await;
-    client.log_in("root", &[1; 20]).await;
-    client
-        .send_query("KILL SERVER SESSIONS WHERE User = 'app'")
-        .await;
+    let client = killing(&warden).await;
     let sent = node.until(|node| !node.kills_received().is_empty());
     soon("the first KILL is sent", sent).await;
-    let mut second = connect(&warden).await;
-    run(&mut second, &format!("KILL QUERY {}", client.thread_id))
-        .await
-        .unwrap();
-    let (code, text) = client.read_error().await;
-    assert_eq!(code, 1317);
+    let text = interrupted(client, &warden).await;
     let said = "interrupted: of 3 that match 0 were killed before, and to 2 no KILL was sent";
     assert!(text.ends_with(said), "{text}");
     assert_eq!(node.kills_received().len(), 1);
